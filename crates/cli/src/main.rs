@@ -1,0 +1,2 @@
+//! The flowdeck command.
+fn main() {}
