@@ -1,1 +1,30 @@
-//! flowdeck-model
+//! The words of flowdeck as plain data: ids, values, fields, flows, cards, faults, connections.
+//!
+//! Must never know files, network, a clock, async, storage, HTTP or any app's name.
+//! Tests: beside each module.
+
+pub mod app;
+pub mod card;
+pub mod connect;
+pub mod fault;
+pub mod field;
+pub mod fields;
+pub mod flow;
+pub mod ids;
+pub mod mapping;
+pub mod names;
+pub mod path;
+pub mod table;
+pub mod time;
+
+pub use card::{Ambient, CardDecl, CardRole, Catalogue, EffectClass, InDoubt};
+pub use fault::{Fault, FaultCode};
+pub use field::{FieldDecl, FieldType};
+pub use fields::Fields;
+pub use flow::{Card, CardKind, Flow, Lane, Trigger};
+pub use ids::{AttemptId, ConnectionId, FlowHash, PromptId, RunId};
+pub use mapping::Mapping;
+pub use names::{AppName, CardId, CardName, FlowName, Nickname, SlotName, TableName};
+pub use path::StepPath;
+pub use serde_json::Value;
+pub use time::Millis;
