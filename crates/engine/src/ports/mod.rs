@@ -3,6 +3,12 @@
 //! Declares and re-exports only. A port exists because production and tests differ.
 //! Contract tests: `crates/store/tests/contract.rs` for the store.
 
+pub mod authorizer;
+pub mod cards;
+pub mod clock;
 pub mod store;
 
-pub use store::{Delta, Op, Precondition, Space, Store, StoreError};
+pub use authorizer::{Authorized, Authorizer, Decision, Hold, Loss, WaitKey};
+pub use cards::{CardCall, CardHost, CardOutcome, LookUp};
+pub use clock::Clock;
+pub use store::{Delta, Op, Precondition, Scan, Space, Store, StoreError};
