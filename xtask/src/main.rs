@@ -1,1 +1,41 @@
-fn main() {}
+//! The project's own commands: `cargo xtask test | soak | bench | tidy | setup`.
+//!
+//! Must never be needed to build or run flowdeck itself.
+//! Tests: beside each module; `cargo xtask test` runs itself in the gate.
+
+mod bench;
+mod report;
+mod setup;
+mod shell;
+mod soak;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "cargo xtask COMMAND
+
+  test            the gate: set-up, tidy, lints, all tests; at most 30 minutes on 2 cores
+  soak [NAME…]    long checks by name; `soak list` names them
+  bench [NAME…]   ratios against the machine's own limits; `bench list` names them
+  tidy            house rules: arrows between crates, file sizes, licences, words
+  setup           fetches what the tests need (npm packages, Debian packages when root)
+";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let command = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    match command.as_str() {
+        "test" => test::run(&rest),
+        "soak" => soak::run(&rest),
+        "bench" => bench::run(&rest),
+        "tidy" => tidy::run(),
+        "setup" => setup::run().map(|set_up| set_up.print()),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => bail!("unknown command `{other}`\n\n{HELP}"),
+    }
+}

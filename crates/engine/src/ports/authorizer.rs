@@ -4,6 +4,7 @@
 //! Tests: fakes in `crates/sim`; the real one in `crates/connections`.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -24,6 +25,8 @@ pub struct Authorized {
     pub subject: Option<String>,
     /// The verified account's readable name.
     pub account: Option<String>,
+    /// The connection's form fields that are not secret (`domain`), for URLs.
+    pub fields: Arc<BTreeMap<String, String>>,
     /// What the apps crate hands to egress (an `Arc<dyn egress::Credential>` inside).
     pub handle: Arc<dyn Any + Send + Sync>,
 }

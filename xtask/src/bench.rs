@@ -1,0 +1,33 @@
+//! `cargo xtask bench`: figures as ratios inside one run.
+//!
+//! Must never assert a time.
+//! Tests: none; the tables are read by people and kept in `docs/performance.md`.
+
+use anyhow::{Result, bail};
+
+use crate::shell;
+
+const BENCHES: &[(&str, &str, &str, &str)] =
+    &[("store", "flowdeck-store", "commit", "our commit beside raw append, sync and batch")];
+
+/// Runs the named benches; all of them without a name.
+pub(crate) fn run(names: &[String]) -> Result<()> {
+    if names.iter().any(|n| n == "list") {
+        for (name, _, _, about) in BENCHES {
+            println!("{name:14} {about}");
+        }
+        return Ok(());
+    }
+    for name in names {
+        if !BENCHES.iter().any(|b| b.0 == name) {
+            bail!("no bench is called `{name}`; `cargo xtask bench list` names them");
+        }
+    }
+    for (name, package, bench, about) in BENCHES {
+        if names.is_empty() || names.iter().any(|n| n == name) {
+            println!("\n== bench {name}: {about}");
+            shell::must(shell::cargo().args(["bench", "--quiet", "--package", package, "--bench", bench]))?;
+        }
+    }
+    Ok(())
+}

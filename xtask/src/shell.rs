@@ -1,0 +1,65 @@
+//! Runs other programs, showing their output while it is read.
+//!
+//! Must never hide a failing exit status.
+//! Tests: below.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The root folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Cargo, as the one that runs us.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// Whether a program is on the path.
+pub(crate) fn has(program: &str) -> bool {
+    let Some(path) = std::env::var_os("PATH") else { return false };
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Runs to the end, passing each line of standard output to `line` and on to ours. Answers whether it succeeded.
+pub(crate) fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+    let shown = format!("{command:?}");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("start {shown}"))?;
+    if let Some(stdout) = child.stdout.take() {
+        for text in BufReader::new(stdout).lines() {
+            let text = text?;
+            println!("{text}");
+            line(&text);
+        }
+    }
+    Ok(child.wait()?.success())
+}
+
+/// Runs to the end and fails where it fails.
+pub(crate) fn must(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    if !stream(command, |_| {})? {
+        bail!("{shown} failed");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_is_reported() {
+        assert!(must(&mut Command::new("false")).is_err());
+        let mut lines = Vec::new();
+        assert!(stream(Command::new("echo").arg("hello"), |l| lines.push(l.to_owned())).unwrap());
+        assert_eq!(lines, ["hello"]);
+    }
+}

@@ -1,0 +1,255 @@
+//! House rules as checks: arrows between crates, file sizes, module heads, words, licences, sources.
+//!
+//! Must never change a file.
+//! Tests: below, each rule with a case it must refuse.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+use crate::shell;
+
+/// Longest source file, tests included.
+const FILE_LINES_MAX: usize = 500;
+
+/// What each crate of ours may depend on. Dev-dependencies are free, but `playground` and `sim` serve only tests and
+/// the command.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("flowdeck-model", &[]),
+    ("flowdeck-format", &["flowdeck-model"]),
+    ("flowdeck-engine", &["flowdeck-model"]),
+    ("flowdeck-store", &["flowdeck-engine", "flowdeck-model"]),
+    ("flowdeck-egress", &[]),
+    ("flowdeck-connections", &["flowdeck-model", "flowdeck-engine", "flowdeck-egress"]),
+    ("flowdeck-functions", &["flowdeck-model", "flowdeck-engine"]),
+    ("flowdeck-apps", &["flowdeck-model", "flowdeck-engine", "flowdeck-egress"]),
+    (
+        "flowdeck",
+        &[
+            "flowdeck-model",
+            "flowdeck-format",
+            "flowdeck-engine",
+            "flowdeck-store",
+            "flowdeck-egress",
+            "flowdeck-connections",
+            "flowdeck-functions",
+            "flowdeck-apps",
+        ],
+    ),
+    ("flowdeck-server", &["flowdeck", "flowdeck-model"]),
+    ("flowdeck-cli", &["flowdeck", "flowdeck-model", "flowdeck-server", "flowdeck-playground"]),
+    ("flowdeck-playground", &[]),
+    ("flowdeck-sim", &["flowdeck-model", "flowdeck-engine"]),
+    ("flowdeck-tests", &["flowdeck", "flowdeck-model"]),
+    ("xtask", &[]),
+];
+
+/// Words that have no place in the project.
+const WORDS: &[&str] = &["TODO", "FIXME", "XXX", "/work/", "/tmp/bash_jobs", "dbg!("];
+
+/// Runs every rule and fails where one is broken.
+pub(crate) fn run() -> Result<()> {
+    let mut broken = 0;
+    for (name, ok) in checks()? {
+        println!("{} {name}", if ok { "ok    " } else { "broken" });
+        broken += usize::from(!ok);
+    }
+    if broken > 0 {
+        bail!("{broken} house rules are broken");
+    }
+    Ok(())
+}
+
+/// Every rule with its verdict; what is wrong is printed.
+pub(crate) fn checks() -> Result<Vec<(String, bool)>> {
+    let metadata = MetadataCommand::new().current_dir(shell::root()).exec().context("read cargo metadata")?;
+    let files = tracked()?;
+    let rules: Vec<(&str, Vec<String>)> = vec![
+        ("arrows between crates", arrows(&metadata)),
+        ("licences of dependencies", licences(&metadata)?),
+        ("sources of dependencies", sources(&metadata)),
+        ("banned dependencies", bans(&metadata)?),
+        ("file sizes", sizes(&files)),
+        ("module heads", heads(&files)),
+        ("words", words(&files)),
+    ];
+    Ok(rules
+        .into_iter()
+        .map(|(name, broken)| {
+            for line in &broken {
+                println!("tidy: {name}: {line}");
+            }
+            (format!("tidy: {name}"), broken.is_empty())
+        })
+        .collect())
+}
+
+fn arrows(metadata: &Metadata) -> Vec<String> {
+    let edges = metadata.workspace_packages().into_iter().map(|package| {
+        let ours = package
+            .dependencies
+            .iter()
+            .filter(|d| d.kind == DependencyKind::Normal && d.path.is_some())
+            .map(|d| d.name.clone())
+            .collect();
+        (package.name.to_string(), ours)
+    });
+    wrong_arrows(&edges.collect())
+}
+
+fn wrong_arrows(edges: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (from, targets) in edges {
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| name == from) else {
+            broken.push(format!("{from} has no line in the table of arrows"));
+            continue;
+        };
+        for to in targets.iter().filter(|to| !allowed.contains(&to.as_str())) {
+            broken.push(format!("{from} must not depend on {to}"));
+        }
+    }
+    broken
+}
+
+fn deny() -> Result<toml::Table> {
+    Ok(std::fs::read_to_string(shell::root().join("deny.toml"))?.parse()?)
+}
+
+fn licences(metadata: &Metadata) -> Result<Vec<String>> {
+    let deny = deny()?;
+    let allowed: Vec<&str> =
+        deny["licenses"]["allow"].as_array().context("licenses.allow")?.iter().filter_map(|v| v.as_str()).collect();
+    Ok(metadata
+        .packages
+        .iter()
+        .filter(|p| p.source.is_some())
+        .filter_map(|p| match &p.license {
+            Some(expression) if licence_allowed(expression, &allowed) => None,
+            other => Some(format!("{} {}: {}", p.name, p.version, other.as_deref().unwrap_or("no licence given"))),
+        })
+        .collect())
+}
+
+/// Whether some choice of the expression is allowed: `OR` and `/` choose, `AND` needs both sides.
+fn licence_allowed(expression: &str, allowed: &[&str]) -> bool {
+    let flat = expression.replace(['(', ')'], " ").replace('/', " OR ");
+    flat.split(" OR ").any(|choice| choice.split(" AND ").all(|part| allowed.contains(&part.trim())))
+        || expression
+            .replace(['(', ')'], " ")
+            .split(" AND ")
+            .all(|side| side.replace('/', " OR ").split(" OR ").any(|choice| allowed.contains(&choice.trim())))
+}
+
+fn sources(metadata: &Metadata) -> Vec<String> {
+    metadata
+        .packages
+        .iter()
+        .filter_map(|p| p.source.as_ref().map(|s| (p, s.repr.as_str())))
+        .filter(|(_, source)| !source.contains("crates.io-index"))
+        .map(|(p, source)| format!("{} comes from {source}", p.name))
+        .collect()
+}
+
+fn bans(metadata: &Metadata) -> Result<Vec<String>> {
+    let deny = deny()?;
+    let banned: Vec<&str> = deny["bans"]["deny"]
+        .as_array()
+        .context("bans.deny")?
+        .iter()
+        .filter_map(|entry| entry.get("crate").and_then(|v| v.as_str()))
+        .collect();
+    let used: BTreeSet<&str> = metadata
+        .resolve
+        .iter()
+        .flat_map(|r| &r.nodes)
+        .filter_map(|node| metadata.packages.iter().find(|p| p.id == node.id))
+        .map(|p| p.name.as_str())
+        .collect();
+    Ok(banned.into_iter().filter(|b| used.contains(b)).map(|b| format!("{b} is banned (deny.toml says why)")).collect())
+}
+
+/// Files that git knows or would know.
+fn tracked() -> Result<Vec<PathBuf>> {
+    let out = Command::new("git")
+        .current_dir(shell::root())
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"])
+        .output()
+        .context("list files with git")?;
+    Ok(out
+        .stdout
+        .split(|b| *b == 0)
+        .filter(|p| !p.is_empty())
+        .map(|p| shell::root().join(String::from_utf8_lossy(p).as_ref()))
+        .filter(|p| p.is_file())
+        .collect())
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e == "rs")
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(shell::root()).unwrap_or(path).display().to_string()
+}
+
+fn sizes(files: &[PathBuf]) -> Vec<String> {
+    let lines = |path: &PathBuf| std::fs::read_to_string(path).map_or(0, |t| t.lines().count());
+    files
+        .iter()
+        .filter(|p| is_rust(p))
+        .map(|p| (p, lines(p)))
+        .filter(|(_, n)| *n > FILE_LINES_MAX)
+        .map(|(p, n)| format!("{} has {n} lines, the limit is {FILE_LINES_MAX}", shown(p)))
+        .collect()
+}
+
+fn heads(files: &[PathBuf]) -> Vec<String> {
+    files
+        .iter()
+        .filter(|p| is_rust(p))
+        .filter(|p| !std::fs::read_to_string(p).is_ok_and(|t| t.starts_with("//!")))
+        .map(|p| format!("{} does not begin with what it is for", shown(p)))
+        .collect()
+}
+
+fn words(files: &[PathBuf]) -> Vec<String> {
+    let own = Path::new("xtask/src/tidy.rs");
+    let mut broken = Vec::new();
+    for path in files.iter().filter(|p| !p.ends_with(own)) {
+        let Ok(text) = std::fs::read_to_string(path) else { continue };
+        for (number, line) in text.lines().enumerate() {
+            for word in WORDS.iter().filter(|w| line.contains(*w)) {
+                broken.push(format!("{}:{} has `{word}`", shown(path), number + 1));
+            }
+        }
+    }
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrow_that_is_not_drawn_is_refused() {
+        let edge = |from: &str, to: &str| BTreeMap::from([(from.to_owned(), BTreeSet::from([to.to_owned()]))]);
+        assert!(wrong_arrows(&edge("flowdeck-engine", "flowdeck-model")).is_empty());
+        assert_eq!(wrong_arrows(&edge("flowdeck-model", "flowdeck-engine")).len(), 1);
+        assert_eq!(wrong_arrows(&edge("flowdeck-new", "flowdeck-model")).len(), 1);
+        assert_eq!(wrong_arrows(&edge("flowdeck-engine", "flowdeck-sim")).len(), 1);
+    }
+
+    #[test]
+    fn a_licence_must_have_an_allowed_choice() {
+        let allowed = ["MIT", "Apache-2.0", "ISC"];
+        for good in ["MIT", "MIT OR GPL-3.0", "MIT/Apache-2.0", "(MIT OR Apache-2.0) AND ISC", "ISC AND (MIT OR X)"] {
+            assert!(licence_allowed(good, &allowed), "{good}");
+        }
+        for bad in ["GPL-3.0", "MIT AND GPL-3.0", ""] {
+            assert!(!licence_allowed(bad, &allowed), "{bad}");
+        }
+    }
+}
