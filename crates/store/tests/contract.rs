@@ -13,8 +13,8 @@ mod cases_reopen;
 mod cases_scan;
 #[path = "contract/cases_values.rs"]
 mod cases_values;
-#[path = "contract/control.rs"]
-mod control;
+#[path = "contract/control_engine.rs"]
+mod control_engine;
 #[path = "contract/fixture.rs"]
 mod fixture;
 

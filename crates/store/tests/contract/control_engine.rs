@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flowdeck_engine::ports::store::{
     Delta, KEY_BYTES_MAX, KeyValue, OPS_MAX, Op, Precondition, Scan, Space, Store, StoreError, VALUE_BYTES_MAX,
 };
-use redb::{Database, Durability, ReadableTable, TableDefinition};
+use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 const PAIRS: TableDefinition<'_, (u8, &[u8]), &[u8]> = TableDefinition::new("pairs");
 const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
