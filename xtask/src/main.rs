@@ -22,7 +22,17 @@ const HELP: &str = "cargo xtask COMMAND
   setup           fetches what the tests need (npm packages, Debian packages when root)
 ";
 
-fn main() -> Result<()> {
+fn main() -> std::process::ExitCode {
+    match command() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
