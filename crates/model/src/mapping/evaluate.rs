@@ -1,14 +1,24 @@
 //! Works out the value of a mapping in a scope.
 //!
 //! Must never copy a value that can be shared.
-//! Tests: below.
+//! Tests: `tests.rs` in this folder.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Mapping, Reference, Scope};
-use crate::fault::Fault;
+use super::operators::SIZE_MAX;
+use super::{Mapping, Reference, Scope, TemplatePart};
+use crate::fault::{Fault, FaultCode};
+
+/// A value inside text: null is empty, numbers plain, lists and objects as JSON.
+pub(super) fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
 
 impl Mapping {
     /// The value in this scope. A plain reference to a whole field shares it.
@@ -16,17 +26,60 @@ impl Mapping {
     /// # Errors
     /// A [`Fault`] (`bad-mapping`) for a name nothing has, a wrong operand, or a limit.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Arc<Value>, Fault> {
-        let _ = scope;
         match self {
             Self::Literal(value) => Ok(Arc::new(value.clone())),
-            _ => Err(Fault::bad_input("not built yet")),
+            Self::Reference(reference) => reference.resolve(scope),
+            Self::Expression(expression) => expression.evaluate(scope),
+            Self::Template(parts) => {
+                let mut out = String::new();
+                for part in parts {
+                    let value = match part {
+                        TemplatePart::Text(text) => {
+                            out.push_str(text);
+                            continue;
+                        }
+                        TemplatePart::Reference(reference) => reference.resolve(scope)?,
+                        TemplatePart::Expression(expression) => expression.evaluate(scope)?,
+                    };
+                    match value.as_ref() {
+                        Value::String(text) => out.push_str(text),
+                        other => out.push_str(&as_text(other)),
+                    }
+                    if out.len() > SIZE_MAX {
+                        return Err(Fault::new(FaultCode::BadMapping, "the text becomes larger than 16 MiB"));
+                    }
+                }
+                Ok(Arc::new(Value::String(out)))
+            }
+            Self::List(items) => {
+                let items = items.iter().map(|m| m.evaluate(scope).map(Arc::unwrap_or_clone));
+                Ok(Arc::new(Value::Array(items.collect::<Result<_, _>>()?)))
+            }
+            Self::Object(members) => {
+                let members = members.iter().map(|(k, m)| Ok((k.clone(), Arc::unwrap_or_clone(m.evaluate(scope)?))));
+                Ok(Arc::new(Value::Object(members.collect::<Result<_, Fault>>()?)))
+            }
         }
     }
 
     /// Every reference in it, those inside expressions too.
     #[must_use]
     pub fn references(&self) -> Vec<&Reference> {
-        Vec::new()
+        match self {
+            Self::Literal(_) => Vec::new(),
+            Self::Reference(reference) => vec![reference],
+            Self::Expression(expression) => expression.references(),
+            Self::Template(parts) => parts
+                .iter()
+                .flat_map(|part| match part {
+                    TemplatePart::Text(_) => Vec::new(),
+                    TemplatePart::Reference(reference) => vec![reference],
+                    TemplatePart::Expression(expression) => expression.references(),
+                })
+                .collect(),
+            Self::List(items) => items.iter().flat_map(Self::references).collect(),
+            Self::Object(members) => members.values().flat_map(Self::references).collect(),
+        }
     }
 
     /// Whether a condition holds: true, `"true"` and non-zero numbers do; null, false, 0, "" and `"false"` do not.

@@ -5,8 +5,11 @@
 
 mod evaluate;
 pub mod expression;
+mod operators;
 pub mod parse;
 pub mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -1,7 +1,15 @@
 //! References: a name and a path below it, as in `user['Last Login']` or `active.Users[0].id`.
 //!
-//! Must never fail on a missing key: it answers null.
+//! Must never fail on a missing key: it answers null. Only an unknown name is a fault.
 //! Tests: below.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{Root, Scope};
+use crate::fault::{Fault, FaultCode};
 
 /// A plain path from a root name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,4 +27,77 @@ pub enum PathPart {
     Key(String),
     /// An index of a list, from 0.
     Index(usize),
+}
+
+impl Reference {
+    /// The value in a scope: shared where it is a whole field, null where a key is missing.
+    ///
+    /// # Errors
+    /// `bad-mapping` where nothing has the root name.
+    pub fn resolve(&self, scope: &dyn Scope) -> Result<Arc<Value>, Fault> {
+        let root = scope.root(&self.root).ok_or_else(|| {
+            Fault::new(FaultCode::BadMapping, format!("nothing here is called `{}`", self.root))
+                .remedy("refer to an earlier card by its id, or to `input`, `event`, `run`")
+        })?;
+        let (shared, rest) = match (root, self.path.split_first()) {
+            (Root::Value(value), _) => (value, self.path.as_slice()),
+            (Root::Fields(fields), None) => return Ok(Arc::new(fields.to_value())),
+            (Root::Fields(fields), Some((PathPart::Key(key), rest))) => match fields.shared(key) {
+                Some(value) => (value, rest),
+                None => return Ok(Arc::new(Value::Null)),
+            },
+            (Root::Fields(_), Some((PathPart::Index(_), _))) => return Ok(Arc::new(Value::Null)),
+        };
+        if rest.is_empty() {
+            return Ok(Arc::clone(shared));
+        }
+        let found = rest.iter().try_fold(shared.as_ref(), |value, part| part.of(value));
+        Ok(Arc::new(found.cloned().unwrap_or(Value::Null)))
+    }
+}
+
+impl PathPart {
+    /// The part of a value, where it has it.
+    #[must_use]
+    pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Key(key) => value.get(key.as_str()),
+            Self::Index(index) => value.get(*index),
+        }
+    }
+}
+
+/// Whether a key can stand after a dot.
+fn is_plain(key: &str) -> bool {
+    let mut bytes = key.bytes();
+    bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !super::expression::RESERVED.contains(&key)
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.root)?;
+        for part in &self.path {
+            match part {
+                PathPart::Index(index) => write!(f, "[{index}]")?,
+                PathPart::Key(key) if is_plain(key) => write!(f, ".{key}")?,
+                PathPart::Key(key) => {
+                    f.write_str("['")?;
+                    for c in key.chars() {
+                        match c {
+                            '\\' | '\'' => write!(f, "\\{c}")?,
+                            '\n' => f.write_str("\\n")?,
+                            '\r' => f.write_str("\\r")?,
+                            '\t' => f.write_str("\\t")?,
+                            c if c.is_control() => write!(f, "\\u{:04x}", u32::from(c))?,
+                            c => write!(f, "{c}")?,
+                        }
+                    }
+                    f.write_str("']")?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
