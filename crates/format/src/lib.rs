@@ -1,1 +1,85 @@
-//! flowdeck-format
+//! Bytes to flows and back: the native flow file (YAML and JSON as one model), its printer, `fmt` and its JSON Schema.
+//!
+//! Must never panic on any text, nor know the engine, the store, files or the network; cards only through `Catalogue`.
+//! Tests: `tests/` of this crate (golden diagnostics, round trips, hostile files, samples).
+
+#![warn(missing_docs)]
+
+mod check;
+mod comments;
+mod diagnostic;
+mod duration;
+mod emit;
+mod findings;
+mod fmt;
+mod limits;
+mod nearest;
+mod order;
+mod print;
+mod read;
+mod schema;
+mod tree;
+
+use std::sync::Arc;
+
+use flowdeck_model::{Catalogue, Flow};
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use duration::{duration_text, parse_duration};
+pub use fmt::format_text;
+pub use print::{print, print_json};
+pub use schema::schema;
+
+use findings::Findings;
+
+/// A flow file in memory.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its name for messages; a name ending in `.json` is read as JSON, anything else as YAML.
+    pub name: String,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+impl Source {
+    /// A source from its name and text.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        Self { name: name.into(), text: Arc::from(text) }
+    }
+}
+
+/// What reading a file gave.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The flows that could be read, in file order. With errors among the diagnostics they must not be run.
+    pub flows: Vec<Flow>,
+    /// Errors and warnings in file order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether any diagnostic is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Reads a flow file; with a catalogue its cards, fields, types and references are checked too.
+///
+/// Never panics and never fails: what is wrong is among the diagnostics, at most 100 of them.
+#[must_use]
+pub fn read(source: &Source, catalogue: Option<&dyn Catalogue>) -> Checked {
+    let mut findings = Findings::default();
+    let documents = tree::parse(source, &mut findings);
+    let mut flows = Vec::new();
+    if !findings.has_errors() {
+        let drafts = read::read_documents(&source.text, &documents, catalogue, &mut findings);
+        if let (Some(catalogue), false) = (catalogue, findings.has_errors()) {
+            check::check(&source.text, &drafts, catalogue, &mut findings);
+        }
+        flows = drafts.into_iter().map(|draft| draft.flow).collect();
+    }
+    Checked { flows, diagnostics: findings.into_diagnostics(&source.text, &documents) }
+}

@@ -1,0 +1,174 @@
+//! Flows to text: canonical YAML, and the same as JSON.
+//!
+//! Must never leave out anything but the reader's own defaults.
+//! Tests: `tests/round_trip.rs`.
+
+mod cards;
+
+use flowdeck_model::flow::{EVENT_ID, Slot, WhenNotConnected};
+use flowdeck_model::{FieldDecl, FieldType, Flow, SlotName, Trigger, Value};
+use indexmap::IndexMap;
+use serde_json::{Map, json};
+
+use crate::duration::duration_text;
+use crate::emit;
+use crate::read::words::{COLUMN_WORDS, WHEN_NOT_CONNECTED};
+use crate::tree::Node;
+
+pub(crate) type Object = Map<String, Value>;
+
+/// The canonical native YAML of a flow.
+#[must_use]
+pub fn print(flow: &Flow) -> String {
+    emit::yaml(&Node::from_value(&flow_value(flow)))
+}
+
+/// The same as JSON, indented by two spaces.
+#[must_use]
+pub fn print_json(flow: &Flow) -> String {
+    format!("{:#}\n", flow_value(flow))
+}
+
+fn flow_value(flow: &Flow) -> Value {
+    let mut out = Object::new();
+    out.insert("flow".into(), flow.name.as_str().into());
+    body(&mut out, flow, None);
+    if !flow.helpers.is_empty() {
+        let helpers = flow.helpers.iter().map(|(name, helper)| {
+            let mut out = Object::new();
+            body(&mut out, helper, Some(&flow.slots));
+            (name.to_string(), Value::Object(out))
+        });
+        out.insert("helpers".into(), Value::Object(helpers.collect()));
+    }
+    Value::Object(out)
+}
+
+/// What flows and helpers have in common; a helper's slots are left out where they are those of its flow.
+fn body(out: &mut Object, flow: &Flow, outer: Option<&IndexMap<SlotName, Slot>>) {
+    if !flow.description.is_empty() {
+        out.insert("description".into(), flow.description.as_str().into());
+    }
+    if outer.map_or(!flow.slots.is_empty(), |outer| *outer != flow.slots) {
+        let slots = flow.slots.iter().map(|(name, slot)| (name.to_string(), slot_value(slot)));
+        out.insert("slots".into(), Value::Object(slots.collect()));
+    }
+    if let (None, Some(on)) = (outer, trigger(&flow.on)) {
+        out.insert("on".into(), on);
+    }
+    for (key, fields) in [("inputs", &flow.inputs), ("outputs", &flow.outputs)] {
+        if !fields.is_empty() {
+            out.insert(key.into(), fields_value(fields));
+        }
+    }
+    if !flow.limits.is_empty() {
+        let limits = flow.limits.iter().map(|(card, most)| (card.to_string(), (*most).into()));
+        out.insert("limits".into(), Value::Object(limits.collect()));
+    }
+    for (key, ms) in [("timeout", flow.timeout_ms), ("wait", flow.wait_ms)] {
+        if let Some(ms) = ms {
+            out.insert(key.into(), duration_text(ms).into());
+        }
+    }
+    if flow.when_not_connected != WhenNotConnected::default() {
+        out.insert("when_not_connected".into(), word(WHEN_NOT_CONNECTED, flow.when_not_connected));
+    }
+    if !flow.keep_data {
+        out.insert("keep_data".into(), false.into());
+    }
+    if !flow.tables.is_empty() {
+        let tables = flow.tables.iter().map(|table| {
+            let columns = table.columns.iter().map(|c| (c.name.clone(), word(COLUMN_WORDS, c.kind)));
+            (table.name.to_string(), Value::Object(columns.collect()))
+        });
+        out.insert("tables".into(), Value::Object(tables.collect()));
+    }
+    out.insert("cards".into(), cards::list(&flow.cards));
+}
+
+/// The word of a value in a list of words.
+fn word<T: PartialEq>(words: &[(&str, T)], value: T) -> Value {
+    words.iter().find(|(_, v)| *v == value).map_or(Value::Null, |(word, _)| (*word).into())
+}
+
+fn slot_value(slot: &Slot) -> Value {
+    let mut out = Object::new();
+    out.insert("app".into(), slot.app.as_str().into());
+    if let Some(nickname) = &slot.nickname {
+        out.insert("nickname".into(), nickname.as_str().into());
+    }
+    if !slot.scopes.is_empty() {
+        out.insert("scopes".into(), slot.scopes.clone().into());
+    }
+    Value::Object(out)
+}
+
+fn trigger(on: &Trigger) -> Option<Value> {
+    Some(match on {
+        Trigger::Manual => return None,
+        Trigger::Schedule(s) => json!({"schedule": {"cron": s.cron, "timezone": s.timezone}}),
+        Trigger::Endpoint(e) => json!({"endpoint": {"methods": e.methods, "access": e.access}}),
+        Trigger::Event(event) => {
+            let mut out = Object::new();
+            if event.id.as_str() != EVENT_ID {
+                out.insert("id".into(), event.id.as_str().into());
+            }
+            out.insert("card".into(), event.card.as_str().into());
+            if let Some(slot) = &event.slot {
+                out.insert("slot".into(), slot.as_str().into());
+            }
+            cards::put_mappings(&mut out, "with", &event.with);
+            Value::Object(out)
+        }
+    })
+}
+
+fn fields_value(fields: &[FieldDecl]) -> Value {
+    Value::Object(fields.iter().map(|f| (f.key.clone(), field_value(f))).collect())
+}
+
+fn field_value(field: &FieldDecl) -> Value {
+    let (word, inner) = type_word(&field.kind);
+    let mut out = Object::new();
+    out.insert("type".into(), word.into());
+    if !field.title.is_empty() {
+        out.insert("title".into(), field.title.as_str().into());
+    }
+    if field.required {
+        out.insert("required".into(), true.into());
+    }
+    if let Some(default) = &field.default {
+        out.insert("default".into(), default.clone());
+    }
+    if !field.choices.is_empty() {
+        out.insert("choices".into(), field.choices.clone().into());
+    }
+    if !field.help.is_empty() {
+        out.insert("help".into(), field.help.as_str().into());
+    }
+    if field.secret {
+        out.insert("secret".into(), true.into());
+    }
+    if !inner.is_empty() {
+        out.insert("fields".into(), fields_value(inner));
+    }
+    if out.len() == 1 { out.remove("type").unwrap_or_default() } else { Value::Object(out) }
+}
+
+/// The word of a type, and the fields of the object in it.
+fn type_word(kind: &FieldType) -> (String, &[FieldDecl]) {
+    match kind {
+        FieldType::Any => ("any".into(), &[]),
+        FieldType::Text => ("text".into(), &[]),
+        FieldType::Number => ("number".into(), &[]),
+        FieldType::Boolean => ("boolean".into(), &[]),
+        FieldType::Date => ("date".into(), &[]),
+        FieldType::File => ("file".into(), &[]),
+        FieldType::Object(fields) => ("object".into(), fields),
+        FieldType::List(item) if **item == FieldType::Any => ("list".into(), &[]),
+        FieldType::List(item) => {
+            let (word, fields) = type_word(item);
+            (format!("list of {word}"), fields)
+        }
+    }
+}
