@@ -220,9 +220,23 @@ mod tests {
 
     #[test]
     fn a_text_that_names_no_target_is_refused() {
-        for text in ["", "*", "*.corp", "10.0.0.0/33", "fd00::/129", "host:0", "host:65536", "[::1", "[::1]x", "a/8",
-            "user@host", "http://host", "10.0.0.0/-1", "10.0.0.0/8:", "a b"]
-        {
+        for text in [
+            "",
+            "*",
+            "*.corp",
+            "10.0.0.0/33",
+            "fd00::/129",
+            "host:0",
+            "host:65536",
+            "[::1",
+            "[::1]x",
+            "a/8",
+            "user@host",
+            "http://host",
+            "10.0.0.0/-1",
+            "10.0.0.0/8:",
+            "a b",
+        ] {
             assert!(text.parse::<AllowedTarget>().is_err(), "{text:?} was accepted");
         }
     }
