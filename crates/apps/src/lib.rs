@@ -1,6 +1,17 @@
-//! Apps as data: reads app files, runs their actions, verifies and decodes their events.
+//! Apps as data: reads app files, runs their actions, decodes their answers.
 //!
 //! Must never know the store, or see a credential: it gets an opaque handle.
-//! Tests: `tests/harness.rs` over every built-in app file; `tests/` against servers on loopback.
+//! Tests: beside each module; `tests/harness.rs` over every built-in app file.
 
+mod answer;
+mod builtin;
+mod compile;
 pub mod file;
+mod host;
+mod render;
+mod scope;
+mod tables;
+
+pub use builtin::Apps;
+pub use compile::{App, AppFileError};
+pub use host::AppHost;

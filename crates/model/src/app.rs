@@ -127,6 +127,7 @@ pub enum AuthKind {
         password: String,
     },
     /// OAuth 2.0.
+    #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
 }
 

@@ -1,0 +1,229 @@
+//! Reads an app's answer: outputs, errors, refusals, the next page.
+//!
+//! Must never follow a next page to another host, nor keep more of an error than a person needs.
+//! Tests: below.
+
+use std::sync::Arc;
+
+use flowdeck_egress::Response;
+use flowdeck_engine::ports::Loss;
+use flowdeck_model::app::BodyRule;
+use flowdeck_model::{Fault, FaultCode, Fields, Value};
+use serde_json::json;
+
+use crate::compile::{App, OutputSource, ReadyAction};
+use crate::file::action::NextPage;
+use crate::scope::Names;
+
+/// Longest error text kept.
+const MESSAGE_CHARS_MAX: usize = 500;
+/// Largest error body kept.
+const ERROR_BODY_BYTES_MAX: usize = 4096;
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Verdict {
+    Fine,
+    Refused(Loss),
+    Failed { fault: Fault, retry_after_ms: Option<u64>, transient: bool },
+}
+
+/// The answer as mappings see it: `status`, `headers`, `body` (parsed where it is JSON), `text`.
+pub(crate) fn as_value(response: &Response) -> Value {
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    let body = serde_json::from_slice::<Value>(&response.body)
+        .unwrap_or_else(|_| if text.is_empty() { Value::Null } else { Value::String(text.clone()) });
+    let mut headers = serde_json::Map::new();
+    for (name, value) in &response.headers {
+        headers.insert(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into());
+    }
+    json!({ "status": response.status.as_u16(), "headers": headers, "body": body, "text": text })
+}
+
+/// Judges an answer by the app's rules. Raw cards hand every status to the flow except refused credentials.
+pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, raw: bool) -> Verdict {
+    let status = answer["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
+    let body = &answer["body"];
+    if let Some(auth) = &app.auth {
+        if status == 401 || matches_any(&auth.auth_errors.unauthorized, status, body) {
+            return Verdict::Refused(Loss::Unauthorized { detail: message(app, status, body) });
+        }
+        let challenge = answer["headers"]["www-authenticate"].as_str().unwrap_or("");
+        let insufficient = status == 403 && challenge.contains("insufficient_scope");
+        if insufficient || matches_any(&auth.auth_errors.scope, status, body) {
+            let scopes = challenged_scopes(challenge).unwrap_or_else(|| ready.action.scopes.clone());
+            return Verdict::Refused(Loss::Scope { scopes, detail: message(app, status, body) });
+        }
+    }
+    let rule = app.file.errors.iter().find(|r| {
+        (r.status.is_empty() || r.status.contains(&status))
+            && r.present.as_ref().is_some_and(|p| body.pointer(p).is_some())
+    });
+    let success = (200..300).contains(&status) || ready.action.also_ok.contains(&status);
+    if raw || (success && rule.is_none()) {
+        return Verdict::Fine;
+    }
+    let code = match status {
+        403 => FaultCode::Forbidden,
+        404 => FaultCode::NotFound,
+        429 => FaultCode::RateLimited,
+        _ => FaultCode::AppError,
+    };
+    let mut fault = Fault::new(code, format!("{} answered: {}", app.file.title, message(app, status, body)))
+        .status(status)
+        .body(kept_body(body));
+    if status == 403 && !ready.action.needs_role.is_empty() {
+        fault = fault.remedy(format!("use a connection whose account has: {}", ready.action.needs_role));
+    }
+    let transient = matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504) || rule.is_some_and(|r| r.transient);
+    Verdict::Failed { fault, retry_after_ms: retry_after_ms(answer), transient }
+}
+
+fn matches_any(rules: &[BodyRule], status: u16, body: &Value) -> bool {
+    rules.iter().any(|rule| {
+        rule.status.is_none_or(|s| s == status)
+            && body.pointer(&rule.pointer).is_some_and(|found| match found {
+                Value::String(s) => rule.values.contains(s),
+                other => rule.values.contains(&other.to_string()),
+            })
+    })
+}
+
+/// `scope="a b"` of a Bearer challenge (RFC 6750 3).
+fn challenged_scopes(challenge: &str) -> Option<Vec<String>> {
+    let (_, rest) = challenge.split_once("scope=\"")?;
+    let (scopes, _) = rest.split_once('"')?;
+    let scopes: Vec<String> = scopes.split_whitespace().map(str::to_owned).collect();
+    (!scopes.is_empty()).then_some(scopes)
+}
+
+/// Seconds, or an HTTP date's place taken by nothing: only seconds are used by the apps that limit rates.
+fn retry_after_ms(answer: &Value) -> Option<u64> {
+    answer["headers"]["retry-after"].as_str()?.trim().parse::<u64>().ok().map(|s| s.saturating_mul(1000))
+}
+
+fn message(app: &App, status: u16, body: &Value) -> String {
+    let by_rule = app.file.errors.iter().filter(|r| r.status.is_empty() || r.status.contains(&status));
+    let found = by_rule
+        .filter_map(|r| body.pointer(&r.message))
+        .chain(
+            ["/message", "/errorSummary", "/error_description", "/error/message", "/error"]
+                .iter()
+                .filter_map(|p| body.pointer(p)),
+        )
+        .find_map(Value::as_str);
+    match found {
+        Some(text) => format!("{} (HTTP {status})", text.chars().take(MESSAGE_CHARS_MAX).collect::<String>()),
+        None => format!("HTTP {status}"),
+    }
+}
+
+fn kept_body(body: &Value) -> Value {
+    let text = body.to_string();
+    if text.len() <= ERROR_BODY_BYTES_MAX { body.clone() } else { Value::String(text.chars().take(1000).collect()) }
+}
+
+/// The outputs of a good answer.
+pub(crate) fn outputs(ready: &ReadyAction, names: &mut Names, answer: &Arc<Value>) -> Result<Fields, Fault> {
+    names.set("response", Arc::clone(answer));
+    let mut fields = Fields::new();
+    for output in &ready.outputs {
+        match &output.source {
+            OutputSource::Same => {
+                fields.set(output.key.clone(), answer["body"].get(&output.key).cloned().unwrap_or(Value::Null));
+            }
+            OutputSource::Value(mapping) => fields.share(output.key.clone(), mapping.evaluate(names)?),
+            OutputSource::List { each, item } => {
+                let source = each.evaluate(names)?;
+                let items = source.as_array().map(Vec::as_slice).unwrap_or_default();
+                let mut list = Vec::with_capacity(items.len());
+                for entry in items {
+                    names.set("item", Arc::new(entry.clone()));
+                    list.push(Arc::unwrap_or_clone(item.evaluate(names)?));
+                }
+                fields.set(output.key.clone(), Value::Array(list));
+            }
+        }
+    }
+    Ok(fields)
+}
+
+/// Where the next page begins, or `None` at the end. `asked` is the URL of this page, `page` where it began.
+pub(crate) fn next_page(
+    ready: &ReadyAction,
+    names: &Names,
+    asked: &url::Url,
+    page: &Value,
+    outputs: &Fields,
+    answer: &Value,
+) -> Result<Option<Value>, Fault> {
+    let Some(pagination) = &ready.action.pagination else { return Ok(None) };
+    let count = outputs.get(&pagination.output).as_array().map_or(0, Vec::len);
+    let at = page.as_u64();
+    Ok(match &pagination.next {
+        NextPage::LinkHeader => match next_link(answer["headers"]["link"].as_str().unwrap_or("")) {
+            Some(link) => Some(same_host(asked, &link)?),
+            None => None,
+        },
+        NextPage::Url { .. } | NextPage::Cursor { .. } => {
+            let value = match &ready.next {
+                Some(mapping) => Arc::unwrap_or_clone(mapping.evaluate(names)?),
+                None => Value::Null,
+            };
+            let ended = value.is_null() || value.as_str().is_some_and(str::is_empty);
+            match (&pagination.next, ended) {
+                (_, true) => None,
+                (NextPage::Url { .. }, false) => Some(same_host(asked, value.as_str().unwrap_or(""))?),
+                _ => Some(value),
+            }
+        }
+        NextPage::Number { size, .. } => (count >= *size as usize).then(|| json!(at.unwrap_or(1) + 1)),
+        NextPage::Offset { size, .. } => (count >= *size as usize).then(|| json!(at.unwrap_or(0) + count as u64)),
+    })
+}
+
+/// The `rel="next"` target of a Link header (RFC 8288).
+fn next_link(header: &str) -> Option<String> {
+    header.split(',').find_map(|link| {
+        let (target, parameters) = link.split_once('>')?;
+        let is_next = parameters.split(';').any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
+        is_next.then(|| target.trim().trim_start_matches('<').to_owned())
+    })
+}
+
+fn same_host(asked: &url::Url, next: &str) -> Result<Value, Fault> {
+    let elsewhere = || Fault::new(FaultCode::BadAnswer, "the app named a next page on another host");
+    let next = asked.join(next).map_err(|_| elsewhere())?;
+    if next.origin() != asked.origin() {
+        return Err(elsewhere());
+    }
+    Ok(Value::String(next.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_link_is_found_among_others() {
+        let header = "<https://a/x?c=1>; rel=\"self\", <https://a/x?c=2>; rel=\"next\"";
+        assert_eq!(next_link(header).as_deref(), Some("https://a/x?c=2"));
+        assert_eq!(next_link("<https://a>; rel=\"prev\""), None);
+    }
+
+    #[test]
+    fn a_next_page_elsewhere_is_refused() {
+        let asked = url::Url::parse("https://api.example.com/x").unwrap();
+        assert!(same_host(&asked, "/x?page=2").is_ok());
+        for bad in ["https://evil.example/x", "http://api.example.com/x", "https://api.example.com:444/x"] {
+            assert!(same_host(&asked, bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn scopes_are_read_from_the_challenge() {
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"people.write groups.read\"";
+        assert_eq!(challenged_scopes(challenge).unwrap(), ["people.write", "groups.read"]);
+        assert_eq!(challenged_scopes("Bearer"), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! Performs actions: one request each, through egress, with the credential as an opaque handle.
+//!
+//! Must never send a writing request twice, nor follow a redirect of one.
+//! Tests: `tests/actions.rs` against a server on loopback.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_egress::{AllowedHosts, AllowedTarget, Credential, Egress, EgressError, Redirects, Request, Sent};
+use flowdeck_engine::ports::{Authorized, CardCall, CardOutcome, LookUp};
+use flowdeck_model::{CardName, EffectClass, Fault, FaultCode, Mapping, Value};
+use sha2::{Digest, Sha256};
+
+use crate::answer::{self, Verdict};
+use crate::builtin::Apps;
+use crate::compile::{App, ReadyAction, ReadyRequest};
+use crate::file::action::NextPage;
+use crate::render::{Rendered, render};
+use crate::scope::Names;
+use crate::tables;
+
+/// Longest time of one attempt unless the card says otherwise, in milliseconds.
+const TIMEOUT_MS: u64 = 60_000;
+/// Largest answer taken, in bytes.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// Runs the actions of all apps.
+#[derive(Debug, Clone)]
+pub struct AppHost {
+    apps: Arc<Apps>,
+    egress: Egress,
+}
+
+impl AppHost {
+    /// A host for these apps.
+    #[must_use]
+    pub fn new(apps: Arc<Apps>, egress: Egress) -> Self {
+        Self { apps, egress }
+    }
+
+    /// The apps.
+    #[must_use]
+    pub fn apps(&self) -> &Arc<Apps> {
+        &self.apps
+    }
+
+    fn action(&self, card: &CardName) -> Result<(&Arc<App>, &ReadyAction), Fault> {
+        self.apps
+            .app(card.family())
+            .and_then(|app| Some((app, app.actions.get(card.operation())?)))
+            .ok_or_else(|| Fault::new(FaultCode::UnknownCard, format!("there is no card {card}")))
+    }
+
+    fn names(&self, call: &CardCall) -> Names {
+        let none = BTreeMap::new();
+        let fields = call.authorized.as_ref().map_or(&none, |a| &a.fields);
+        let mut names = Names::new(call.inputs.clone(), fields, self.apps.variables());
+        if let Some(page) = &call.page {
+            names.set("page", Arc::new(page.clone()));
+        }
+        names
+    }
+
+    fn rendered(&self, call: &CardCall) -> Result<Rendered, Fault> {
+        let (app, ready) = self.action(&call.card)?;
+        let mut rendered = render(app, &ready.request, &self.names(call))?;
+        if let (Some(page), Some(pagination)) = (&call.page, &ready.action.pagination) {
+            turn_page(&mut rendered, &pagination.next, page)?;
+        }
+        if let Some(header) = &ready.action.idempotency_header {
+            let (name, value) =
+                (http::HeaderName::from_bytes(header.as_bytes()), http::HeaderValue::from_str(&key_hash(call)));
+            if let (Ok(name), Ok(value)) = (name, value) {
+                rendered.headers.insert(name, value);
+            }
+        }
+        Ok(rendered)
+    }
+
+    /// SHA-256 over the request that [`Self::perform`] would send.
+    ///
+    /// # Errors
+    /// Where the inputs cannot make a request.
+    pub fn request_hash(&self, call: &CardCall) -> Result<String, Fault> {
+        if call.card.family() == tables::FAMILY {
+            return Ok(String::new());
+        }
+        let rendered = self.rendered(call)?;
+        let mut hash = Sha256::new();
+        hash.update(rendered.method.as_str());
+        hash.update([0]);
+        hash.update(rendered.url.as_str());
+        hash.update([0]);
+        hash.update(&rendered.body);
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// Performs an action once.
+    pub async fn perform(&self, call: CardCall) -> CardOutcome {
+        if call.card.family() == tables::FAMILY {
+            return match tables::operation(&call.card, &call.inputs) {
+                Ok(operation) => CardOutcome::Table(operation),
+                Err(fault) => definite(fault),
+            };
+        }
+        let (app, ready) = match self.action(&call.card) {
+            Ok(found) => found,
+            Err(fault) => return definite(fault),
+        };
+        let rendered = match self.rendered(&call) {
+            Ok(rendered) => rendered,
+            Err(fault) => return definite(fault),
+        };
+        let asked = rendered.url.clone();
+        let reads = matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
+        let response = match self.send(app, &ready.request, rendered, &call, ready.action.timeout_ms, reads).await {
+            Ok(response) => response,
+            Err(error) => return unanswered(app, &error, reads),
+        };
+        let answer = Arc::new(answer::as_value(&response));
+        match answer::judge(app, ready, &answer, is_raw(&call.card)) {
+            Verdict::Refused(loss) => CardOutcome::Refused(loss),
+            Verdict::Failed { fault, retry_after_ms, transient } => {
+                CardOutcome::Failed { fault, retry_after_ms, transient }
+            }
+            Verdict::Fine => self.done(ready, &call, &asked, &answer),
+        }
+    }
+
+    fn done(&self, ready: &ReadyAction, call: &CardCall, asked: &url::Url, answer: &Arc<Value>) -> CardOutcome {
+        let mut names = self.names(call);
+        let result = answer::outputs(ready, &mut names, answer).and_then(|outputs| {
+            let page = call.page.clone().unwrap_or(Value::Null);
+            let next_page = answer::next_page(ready, &names, asked, &page, &outputs, answer)?;
+            Ok(CardOutcome::Done { outputs, next_page })
+        });
+        result.unwrap_or_else(definite)
+    }
+
+    async fn send(
+        &self,
+        app: &App,
+        _template: &ReadyRequest,
+        rendered: Rendered,
+        call: &CardCall,
+        timeout_ms: Option<u64>,
+        reads: bool,
+    ) -> Result<flowdeck_egress::Response, EgressError> {
+        let mut request = Request::new(rendered.method, rendered.url);
+        request.headers = rendered.headers;
+        request.body = rendered.body;
+        request.credential = call.authorized.as_ref().and_then(credential);
+        request.redirects = if reads { Redirects::USUAL } else { Redirects::None };
+        let left_ms = call.deadline.since(call.ambient.now);
+        request.timeout = Duration::from_millis(timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
+        request.response_bytes_max = ANSWER_BYTES_MAX;
+        request.app_hosts = private_hosts(app, call.authorized.as_ref());
+        self.egress.send(request).await
+    }
+
+    /// Looks a write in doubt up by the app's rule.
+    pub async fn look_up(&self, call: CardCall) -> LookUp {
+        let Ok((app, ready)) = self.action(&call.card) else { return LookUp::CannotTell };
+        let Some(rule) = &ready.look_up else { return LookUp::CannotTell };
+        let mut names = self.names(&call);
+        let Ok(rendered) = render(app, &rule.request, &names) else { return LookUp::CannotTell };
+        let Ok(response) = self.send(app, &rule.request, rendered, &call, None, true).await else {
+            return LookUp::CannotTell;
+        };
+        names.set("response", Arc::new(answer::as_value(&response)));
+        let holds = |condition: &Mapping| condition.evaluate(&names).is_ok_and(|v| Mapping::is_true(&v));
+        if holds(&rule.happened) {
+            let outputs =
+                rule.outputs.iter().map(|(k, m)| Ok((k.clone(), m.evaluate(&names)?))).collect::<Result<_, Fault>>();
+            return outputs.map_or(LookUp::CannotTell, LookUp::Happened);
+        }
+        if rule.did_not.as_ref().is_some_and(holds) { LookUp::DidNot } else { LookUp::CannotTell }
+    }
+}
+
+fn is_raw(card: &CardName) -> bool {
+    card.as_str() == "http/raw"
+}
+
+fn definite(fault: Fault) -> CardOutcome {
+    CardOutcome::Failed { fault, retry_after_ms: None, transient: false }
+}
+
+/// The key in a header: hashed, because step paths may hold more than a header can carry.
+fn key_hash(call: &CardCall) -> String {
+    hex::encode(&Sha256::digest(call.idempotency_key.as_bytes())[..16])
+}
+
+fn credential(authorized: &Authorized) -> Option<Arc<dyn Credential>> {
+    authorized.handle.downcast_ref::<Arc<dyn Credential>>().cloned()
+}
+
+/// Private targets of the app's file, with the connection's fields filled in.
+fn private_hosts(app: &App, authorized: Option<&Authorized>) -> AllowedHosts {
+    let Some(auth) = app.auth.as_ref().filter(|a| a.private_hosts) else { return AllowedHosts::none() };
+    let targets = auth.hosts.iter().filter_map(|host| {
+        let mut host = host.clone();
+        for (key, value) in authorized.iter().flat_map(|a| a.fields.iter()) {
+            host = host.replace(&format!("{{{key}}}"), value);
+        }
+        let bare = host.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
+        bare.parse::<AllowedTarget>().ok()
+    });
+    targets.collect()
+}
+
+fn turn_page(rendered: &mut Rendered, next: &NextPage, page: &Value) -> Result<(), Fault> {
+    let text = match page {
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    };
+    match next {
+        NextPage::LinkHeader | NextPage::Url { .. } => {
+            let url =
+                url::Url::parse(&text).map_err(|_| Fault::new(FaultCode::BadAnswer, "the next page is not a URL"))?;
+            if url.origin() != rendered.url.origin() {
+                return Err(Fault::new(FaultCode::BadAnswer, "the next page is on another host"));
+            }
+            rendered.url = url;
+        }
+        NextPage::Cursor { parameter, .. }
+        | NextPage::Number { parameter, .. }
+        | NextPage::Offset { parameter, .. } => {
+            let kept: Vec<(String, String)> =
+                rendered.url.query_pairs().filter(|(k, _)| k != parameter).map(|(k, v)| (k.into(), v.into())).collect();
+            rendered.url.query_pairs_mut().clear().extend_pairs(kept).append_pair(parameter, &text);
+        }
+    }
+    Ok(())
+}
+
+/// What no answer means: for a read it failed for now; for a write it is in doubt unless nothing was sent.
+fn unanswered(app: &App, error: &EgressError, reads: bool) -> CardOutcome {
+    let fault = Fault::new(FaultCode::Unreachable, format!("{} could not be reached: {error}", app.file.title));
+    match (error.was_sent(), reads) {
+        (Sent::Maybe, false) => CardOutcome::Unknown(fault),
+        _ => CardOutcome::Failed { fault, retry_after_ms: None, transient: true },
+    }
+}

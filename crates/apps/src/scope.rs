@@ -1,0 +1,44 @@
+//! What the mappings of an app file can refer to.
+//!
+//! Must never hold a secret: `connection` has only the fields that are not secret.
+//! Tests: `render.rs`, `answer.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowdeck_model::mapping::{Root, Scope};
+use flowdeck_model::{Fields, Value};
+
+/// Named values for one request or answer.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    values: BTreeMap<&'static str, Arc<Value>>,
+    input: Fields,
+}
+
+impl Names {
+    /// With the action's inputs, the connection's public fields and the app's variables.
+    pub(crate) fn new(input: Fields, connection: &BTreeMap<String, String>, variables: &Arc<Value>) -> Self {
+        let connection = connection.iter().map(|(k, v)| (k.clone(), Value::String(v.clone()))).collect();
+        let values = BTreeMap::from([
+            ("connection", Arc::new(Value::Object(connection))),
+            ("app", Arc::clone(variables)),
+            ("page", Arc::new(Value::Null)),
+        ]);
+        Self { values, input }
+    }
+
+    /// Sets a name.
+    pub(crate) fn set(&mut self, name: &'static str, value: Arc<Value>) {
+        self.values.insert(name, value);
+    }
+}
+
+impl Scope for Names {
+    fn root(&self, name: &str) -> Option<Root<'_>> {
+        if name == "input" {
+            return Some(Root::Fields(&self.input));
+        }
+        self.values.get(name).map(Root::Value)
+    }
+}
