@@ -1,11 +1,24 @@
 //! Durable and in-memory implementations of the store port of `flowdeck-engine`.
 //!
 //! Must never know what a key or value means, and must never acknowledge what a power cut could undo.
-//! Tests: `tests/contract.rs` (the port), `tests/guards.rs`, `tests/damage.rs`, `tests/power.rs`.
+//! Tests: `tests/contract.rs` runs the port's contract on every implementation.
 #![warn(missing_docs)]
 
+mod fault;
+mod io;
 mod limits;
+mod lock;
+mod log;
 mod memory;
+mod options;
+mod read;
+mod record;
+mod sled_store;
+mod writer;
 
+pub use io::{Io, IoFile, SystemIo};
 pub use limits::DELTA_BYTES_MAX;
+pub use lock::{FolderLock, try_lock};
 pub use memory::MemoryStore;
+pub use options::Options;
+pub use sled_store::SledStore;

@@ -21,6 +21,7 @@ mod fixture;
 macro_rules! contract {
     ($( $group:ident: $( $case:ident ),+ $(,)? ; )+) => {
         contract!(@engine memory, fixture::Memory::default(), $( $group: $( $case ),+ ; )+);
+        contract!(@engine sled, fixture::Sled::default(), $( $group: $( $case ),+ ; )+);
         contract!(@engine control, fixture::Control::default(), $( $group: $( $case ),+ ; )+);
 
         #[test]

@@ -1,8 +1,6 @@
 //! Cases: the limits of the port are met exactly, and nothing changes above them.
 
-use flowdeck_engine::ports::store::{
-    Delta, KEY_BYTES_MAX, OPS_MAX, Scan, Space, Store, StoreError, VALUE_BYTES_MAX,
-};
+use flowdeck_engine::ports::store::{Delta, KEY_BYTES_MAX, OPS_MAX, Scan, Space, Store, StoreError, VALUE_BYTES_MAX};
 
 use crate::fixture::{Engine, check, keys, put};
 

@@ -79,9 +79,7 @@ impl Store for ControlStore {
             let mut pairs = write.open_table(PAIRS).unwrap();
             for precondition in &delta.preconditions {
                 let holds = match precondition {
-                    Precondition::Absent { space, key } => {
-                        pairs.get((*space as u8, key.as_slice())).unwrap().is_none()
-                    }
+                    Precondition::Absent { space, key } => pairs.get((*space as u8, key.as_slice())).unwrap().is_none(),
                     Precondition::Equals { space, key, value } => pairs
                         .get((*space as u8, key.as_slice()))
                         .unwrap()

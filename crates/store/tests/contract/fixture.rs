@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_engine::ports::store::{Delta, Scan, Space, Store};
-use flowdeck_store::MemoryStore;
+use flowdeck_store::{MemoryStore, Options, SledStore};
 use parking_lot::Mutex;
 
 use crate::control_engine::ControlStore;
@@ -43,6 +43,22 @@ impl Default for Control {
 impl Engine for Control {
     async fn open(&self) -> Arc<dyn Store> {
         Arc::new(ControlStore::open(&self.0.path().join("control.redb")))
+    }
+}
+
+pub(crate) struct Sled(tempfile::TempDir);
+
+impl Default for Sled {
+    fn default() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+#[async_trait]
+impl Engine for Sled {
+    async fn open(&self) -> Arc<dyn Store> {
+        let options = Options { ballast_bytes: 0, free_bytes_min: 0, cache_bytes: 8 << 20, ..Options::default() };
+        Arc::new(SledStore::open(self.0.path().join("store"), options).unwrap())
     }
 }
 

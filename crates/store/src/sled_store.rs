@@ -1,0 +1,232 @@
+//! The durable store: opens a data folder, recovers what the log holds, and answers the port.
+//!
+//! Must never open a folder it does not hold, and never take damage for emptiness. Tests: `tests/`.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use flowdeck_engine::ports::store::{Delta, KeyValue, Scan, Space, Store, StoreError};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fault;
+use crate::limits::{check_delta, scan_bounds, stored_key};
+use crate::lock::{FolderLock, beside, try_lock};
+use crate::log::{self, Log};
+use crate::options::Options;
+use crate::read::Reader;
+use crate::record;
+use crate::writer::{self, Answer, Poison, Writer};
+
+/// The store on disk: a commit log that is synced, and sled for reading.
+pub struct SledStore {
+    reader: Reader,
+    queue: Option<mpsc::Sender<(Delta, Answer)>>,
+    writer: Option<JoinHandle<()>>,
+    poison: Poison,
+    epoch: u64,
+    lock: FolderLock,
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SledStore").field("folder", &self.lock.folder()).field("epoch", &self.epoch).finish()
+    }
+}
+
+impl SledStore {
+    /// Takes the folder's lock and opens it, or makes a new store there.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`], [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn open(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        Self::open_locked(try_lock(folder.as_ref())?, options)
+    }
+
+    /// Opens the folder of a lock that is already held.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn open_locked(lock: FolderLock, options: Options) -> Result<Self, StoreError> {
+        let folder = lock.folder().to_path_buf();
+        if !folder.exists() {
+            create(&folder, &options)?;
+        }
+        let db = open_sled(&folder, options.cache_bytes)?;
+        let reader = Reader { db, folder: folder.clone() };
+        let own = reader.record(record::OWN_KEY)?;
+        let [applied, ..] = own
+            .as_deref()
+            .and_then(decode_own)
+            .ok_or_else(|| fault::damaged(&folder, "the store does not know what it reflects"))?;
+        let log_folder = folder.join("log");
+        let found = log::read(&log_folder, applied).map_err(|cause| fault::damaged(&folder, cause))?;
+        for (sequence, payload) in found.frames() {
+            let (epoch, next_id, mut batch) =
+                writer::decode(payload).ok_or_else(|| fault::damaged(&folder, "a logged commit is not readable"))?;
+            batch.insert(record::OWN_KEY, writer::own(sequence, epoch, next_id));
+            reader.guarded(|| reader.db.apply_batch(batch))?;
+        }
+        let own = reader.record(record::OWN_KEY)?;
+        let [_, epoch, next_id] = own.as_deref().and_then(decode_own).unwrap_or_default();
+        let failed = |cause| fault::io(&folder, "open the commit log", cause);
+        let mut db_file = options.io.open(&folder.join("sled/db")).map_err(failed)?;
+        let log = if found.torn_bytes == 0 {
+            Log::resume(Arc::clone(&options.io), &log_folder, &found).map_err(failed)?
+        } else {
+            // The torn tail stays behind in a segment that the new one makes superfluous.
+            reader.guarded(|| reader.db.flush())?;
+            db_file.sync().map_err(failed)?;
+            torn(&options, &log_folder, &found).map_err(failed)?
+        };
+        for obsolete in &found.obsolete {
+            options.io.remove_file(obsolete).map_err(failed)?;
+        }
+        let poison: Poison = Arc::new(Mutex::new(None));
+        let (queue, commits) = mpsc::channel(options.queue_commits.max(1));
+        let epoch = epoch + 1;
+        let poisoned = Arc::clone(&poison);
+        let mut writer = Writer {
+            reader: reader.clone(),
+            log,
+            options,
+            db_file,
+            poison: poisoned,
+            epoch,
+            next_id,
+            frame: Vec::new(),
+        };
+        writer.commit(std::collections::HashMap::new())?;
+        let thread = std::thread::Builder::new().name("flowdeck-store".to_owned());
+        let writer = thread.spawn(move || writer.run(commits)).map_err(|cause| fault::io(&folder, "start", cause))?;
+        Ok(Self { reader, queue: Some(queue), writer: Some(writer), poison, epoch, lock })
+    }
+
+    fn sound(&self) -> Result<(), StoreError> {
+        self.poison.lock().as_ref().map_or(Ok(()), |what| Err(fault::poisoned(self.lock.folder(), what)))
+    }
+}
+
+impl Drop for SledStore {
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::error!("the store's writer panicked");
+        }
+    }
+}
+
+fn decode_own(found: &[u8]) -> Option<[u64; 3]> {
+    let (4, body) = record::unseal(record::OWN_KEY, found)? else { return None };
+    let number = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
+    Some([number(0)?, number(8)?, number(16)?])
+}
+
+/// An unsynced tail is cut by going on in a new segment; with no whole frame the same name is written again.
+fn torn(options: &Options, folder: &Path, found: &log::Found) -> std::io::Result<Log> {
+    let log = Log::start(Arc::clone(&options.io), folder, found.last_sequence + 1, found.chain)?;
+    if found.last_sequence >= found.first_sequence {
+        options.io.remove_file(&folder.join(format!("{:020}.log", found.first_sequence)))?;
+    }
+    Ok(log)
+}
+
+/// Makes a new store under another name, so that a kill half-way leaves nothing that looks like one.
+fn create(folder: &Path, options: &Options) -> Result<(), StoreError> {
+    let failed = |cause| fault::io(folder, "make the store", cause);
+    let (init, io) = (beside(folder, ".init"), &options.io);
+    if init.exists() {
+        fs::remove_dir_all(&init).map_err(failed)?;
+    }
+    for part in ["sled", "log", "blobs"] {
+        io.create_folder(&init.join(part)).map_err(failed)?;
+    }
+    let db = open_sled(&init, options.cache_bytes)?;
+    let reader = Reader { db, folder: init.clone() };
+    reader.guarded(|| reader.db.insert(record::OWN_KEY, writer::own(0, 0, 0)))?;
+    reader.guarded(|| reader.db.flush())?;
+    drop(reader);
+    for entry in fs::read_dir(init.join("sled")).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.is_file() {
+            io.open(&path).and_then(|mut file| file.sync()).map_err(failed)?;
+        }
+    }
+    drop(Log::start(Arc::clone(io), &init.join("log"), 1, log::Chain::default()).map_err(failed)?);
+    for part in ["sled", "log", "blobs", ""] {
+        io.sync_folder(&init.join(part)).map_err(failed)?;
+    }
+    io.rename(&init, folder).map_err(failed)?;
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    io.sync_folder(parent).map_err(failed)?;
+    options.point("created");
+    Ok(())
+}
+
+/// Opens sled where its panics can be caught. A half-written snapshot would make it unopenable for ever.
+fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let path: PathBuf = folder.join("sled");
+    let failed = |cause| fault::io(folder, "open sled", cause);
+    for entry in fs::read_dir(&path).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name.to_string_lossy().starts_with("snap.") && name.to_string_lossy().ends_with(".generating") {
+            fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(500));
+    let opening = std::thread::Builder::new().name("flowdeck-store-open".to_owned()).spawn(move || config.open());
+    match opening.map_err(failed)?.join() {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(sled::Error::Io(cause))) => Err(failed(cause)),
+        Ok(Err(cause)) => Err(fault::damaged(folder, format!("sled does not open: {cause}"))),
+        Err(_) => Err(fault::damaged(folder, "sled panicked while it opened")),
+    }
+}
+
+#[async_trait]
+impl Store for SledStore {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        check_delta(&delta)?;
+        self.sound()?;
+        if delta.epoch != self.epoch {
+            return Err(StoreError::Fenced { seen: delta.epoch, current: self.epoch });
+        }
+        if delta.is_empty() {
+            return Ok(());
+        }
+        let stopped = || fault::poisoned(self.lock.folder(), "the writer ended");
+        let (answer, outcome) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send((delta, answer)).await.map_err(|_| stopped())?;
+        outcome.await.map_err(|_| stopped())?
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.sound()?;
+        self.reader.value(&stored_key(space, key))
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<KeyValue>, StoreError> {
+        self.sound()?;
+        let Some(bounds) = scan_bounds(&scan) else { return Ok(Vec::new()) };
+        let mut range = self.reader.guarded(|| Ok(self.reader.db.range(bounds)))?;
+        let mut pairs = Vec::new();
+        while pairs.len() < scan.limit {
+            let next = if scan.reverse { range.next_back() } else { range.next() };
+            let Some(next) = next else { break };
+            let (key, found) = self.reader.guarded(|| next)?;
+            let value = if scan.keys_only { Some(Vec::new()) } else { self.reader.resolve(&key, found)? };
+            pairs.extend(value.map(|value| (key[1..].to_vec(), value)));
+        }
+        Ok(pairs)
+    }
+}
