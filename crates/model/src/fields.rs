@@ -69,6 +69,11 @@ impl Fields {
         self.0.iter().map(|(k, v)| (k.as_str(), v))
     }
 
+    /// The shared values in order, to exchange them.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Arc<Value>> {
+        self.0.values_mut()
+    }
+
     /// How many fields are set.
     #[must_use]
     pub fn len(&self) -> usize {

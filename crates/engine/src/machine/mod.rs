@@ -3,4 +3,18 @@
 //! Pure: no clock, no I/O, no randomness, no `async`.
 //! Tests: `machine/tests`.
 
+mod attempts;
+pub mod coerce;
+mod context;
+mod ends;
+mod enter;
+pub mod event;
+mod loops;
 pub mod program;
+pub mod ranges;
+mod scope;
+pub mod state;
+mod step;
+mod waits;
+
+pub use step::step;

@@ -1,0 +1,333 @@
+//! Functions and actions: attempts, answers, repetition, doubt.
+//!
+//! Must never repeat a write whose outcome is not known unless its card says that it may.
+//! Tests: `crates/engine/tests/doubt.rs`.
+
+use flowdeck_model::flow::Retry;
+use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, InDoubt, Value};
+
+use super::coerce;
+use super::context::Context;
+use super::event::{Effect, LookedUp};
+use super::program::Node;
+use super::state::{Container, FrameId, Held, Step, Waiting};
+use crate::driver::api::Settlement;
+use crate::wire::entry::{EntryKind, Intent, WaitReason};
+
+/// Repetitions of a write that may be repeated while its outcome is not known, where the card has no `retry`.
+const DOUBT_ATTEMPTS_MAX: u32 = 4;
+/// How often authorization may put a step off before it fails.
+const PUT_OFF_MAX: u32 = 20;
+
+/// The pause before repetition number `attempt` (from 1).
+pub(super) fn pause_ms(retry: &Retry, attempt: u32) -> u64 {
+    let factor = if retry.factor.is_finite() { retry.factor.max(1.0) } else { 1.0 };
+    let power = factor.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let pause = (retry.pause_ms as f64 * power).min(9e15) as u64;
+    pause.min(retry.pause_ms_max.max(retry.pause_ms))
+}
+
+impl Context<'_> {
+    /// Begins the call of the current card (or the next page of its loop).
+    pub(super) fn begin_call(&mut self, id: FrameId) -> Result<(), Fault> {
+        let Some(node) = self.node(id) else { return Ok(()) };
+        let Some(call) = node.call() else { return Ok(()) };
+        if node.is_event {
+            return self.begin_event(id, node);
+        }
+        if node.decl.is_none() {
+            return Err(Fault::new(FaultCode::UnknownCard, format!("there is no card `{}`", call.card))
+                .remedy("check its name, or add the app file that has it"));
+        }
+        if let Some(limited) = self.over_limit(id, node) {
+            let message =
+                format!("this would use `{}` more than {limited} times in this run: approve / cancel", call.card);
+            let deadline = self.now.plus(self.wait_ms(id));
+            let path = self.path(id);
+            self.log(path, EntryKind::Waiting(WaitReason::Approval { message: message.clone() }));
+            self.set_step(id, Step::Waiting(Waiting::Limit { card: call.card.clone(), message, deadline }));
+            return Ok(());
+        }
+        self.set_step(id, Step::Attempting { attempt: 1, doubt: None });
+        self.ask(id)
+    }
+
+    /// Step 0: waits for the event's connection like any other step.
+    fn begin_event(&mut self, id: FrameId, node: &Node) -> Result<(), Fault> {
+        let block = self.frame(id).map_or(0, |f| f.block);
+        if self.program.need(block, node).is_none() {
+            let event = self.state.event.clone().unwrap_or_default();
+            self.done(id, event);
+            return Ok(());
+        }
+        self.set_step(id, Step::Attempting { attempt: 1, doubt: None });
+        self.out.effects.push(Effect::Attempt { frame: id, inputs: Fields::new() });
+        Ok(())
+    }
+
+    fn over_limit(&mut self, id: FrameId, node: &Node) -> Option<u64> {
+        let card = &node.call()?.card;
+        let block = self.frame(id)?.block;
+        let limit = self.program.limit(block, card)?;
+        let allowed = limit + self.state.allowed.get(card).copied().unwrap_or(0);
+        let uses = self.state.uses.entry(card.clone()).or_insert(0);
+        if *uses >= allowed {
+            return Some(allowed);
+        }
+        *uses += 1;
+        None
+    }
+
+    /// Works the inputs out and asks for what the step's sub-state wants.
+    pub(super) fn ask(&mut self, id: FrameId) -> Result<(), Fault> {
+        let Some(node) = self.node(id) else { return Ok(()) };
+        let inputs = if node.is_event { Fields::new() } else { self.inputs(id, node)? };
+        let looks = matches!(self.frame(id).map(|f| &f.step), Some(Step::Looking { .. }));
+        self.out.effects.push(if looks {
+            Effect::LookUp { frame: id, inputs }
+        } else {
+            Effect::Attempt { frame: id, inputs }
+        });
+        Ok(())
+    }
+
+    /// Converted inputs of the current call.
+    pub(super) fn inputs(&self, id: FrameId, node: &Node) -> Result<Fields, Fault> {
+        let (Some(call), Some(decl)) = (node.call(), &node.decl) else { return Ok(Fields::new()) };
+        coerce::inputs(&decl.inputs, decl.more_inputs.as_ref(), self.fields(id, &call.with)?)
+    }
+
+    fn ask_or_fail(&mut self, id: FrameId) {
+        if let Err(fault) = self.ask(id) {
+            self.fail(id, fault);
+        }
+    }
+
+    pub(super) fn sending(&mut self, id: FrameId, intent: Intent) {
+        let path = self.path(id);
+        self.log(path.clone(), EntryKind::StepStarted { card: intent.card.clone(), attempt: intent.attempt });
+        self.log(path, EntryKind::Intent(intent.clone()));
+        self.set_step(id, Step::Sent { intent });
+    }
+
+    pub(super) fn answered(&mut self, id: FrameId, outputs: Fields, next_page: Option<Value>) {
+        if matches!(self.frame(id).and_then(|f| f.container.as_ref()), Some(Container::Loop(_))) {
+            if self.state.is_draining(id) {
+                // Parked: where the run goes on later, the page is asked for again.
+                return self.set_step(id, Step::Pausing { attempt: 1, until: self.now, doubt: None });
+            }
+            if let Err(fault) = self.page_arrived(id, &outputs, next_page) {
+                self.fail(id, fault);
+            }
+            return;
+        }
+        let is_event = self.node(id).is_some_and(|n| n.is_event);
+        let outputs = if is_event { self.state.event.clone().unwrap_or_default() } else { outputs };
+        self.done(id, outputs);
+    }
+
+    fn attempt(&self, id: FrameId) -> u32 {
+        match self.frame(id).map(|f| &f.step) {
+            Some(Step::Attempting { attempt, .. }) => *attempt,
+            Some(Step::Sent { intent } | Step::Looking { intent, .. }) => intent.attempt,
+            _ => 1,
+        }
+    }
+
+    pub(super) fn attempt_failed(&mut self, id: FrameId, fault: Fault, transient: bool, after: Option<u64>) {
+        let attempt = self.attempt(id);
+        let retry = self.node(id).and_then(|n| n.card.retry.as_ref());
+        let again = retry.filter(|r| transient && attempt <= r.times && !self.state.is_draining(id));
+        let Some(retry) = again else { return self.fail(id, fault) };
+        let pause = pause_ms(retry, attempt).max(after.unwrap_or(0));
+        let until = self.now.plus(pause);
+        if self.state.due.is_some_and(|due| until > due) {
+            // The run would be over before: better the app's fault now than a time-out later.
+            return self.fail(id, fault);
+        }
+        let path = self.path(id);
+        let card = self.node(id).map(|n| n.word().to_owned()).unwrap_or_default();
+        self.log(path, EntryKind::StepFailed { card, fault, again_at: Some(until) });
+        self.set_step(id, Step::Pausing { attempt: attempt + 1, until, doubt: None });
+    }
+
+    /// No definite answer. A read is simply repeated; a write is in doubt.
+    pub(super) fn unknown(&mut self, id: FrameId, fault: Fault) {
+        let step = self.frame(id).map(|f| f.step.clone());
+        match step {
+            Some(Step::Sent { intent }) => self.doubtful(id, intent, fault),
+            Some(Step::Attempting { doubt: Some(intent), .. }) => self.doubtful(id, intent, fault),
+            _ => self.attempt_failed(id, fault, true, None),
+        }
+    }
+
+    fn rule(&self, id: FrameId) -> InDoubt {
+        let Some(node) = self.node(id) else { return InDoubt::Ask };
+        match (node.card.in_doubt, &node.decl) {
+            (Some(rule), _) => rule,
+            (None, Some(decl)) if decl.effect == EffectClass::Idempotent => InDoubt::Retry,
+            (None, Some(decl)) => decl.in_doubt,
+            (None, None) => InDoubt::Ask,
+        }
+    }
+
+    pub(super) fn doubtful(&mut self, id: FrameId, intent: Intent, fault: Fault) {
+        let path = self.path(id);
+        let node = self.node(id);
+        let most = node.and_then(|n| n.card.retry.as_ref()).map_or(DOUBT_ATTEMPTS_MAX, |r| r.times + 1);
+        match self.rule(id) {
+            InDoubt::Retry if intent.attempt < most => {
+                let retry = node.and_then(|n| n.card.retry.as_ref());
+                let pause = retry.map_or(500 << intent.attempt.min(6), |r| pause_ms(r, intent.attempt));
+                let until = self.now.plus(pause);
+                self.log(path, EntryKind::InDoubt { fault, ask: false });
+                let attempt = intent.attempt + 1;
+                self.set_step(id, Step::Pausing { attempt, until, doubt: Some(intent) });
+            }
+            InDoubt::Check => {
+                self.log(path, EntryKind::InDoubt { fault: fault.clone(), ask: false });
+                self.set_step(id, Step::Looking { intent, fault });
+                self.ask_or_fail(id);
+            }
+            _ => self.ask_person(id, intent, fault),
+        }
+    }
+
+    fn ask_person(&mut self, id: FrameId, intent: Intent, fault: Fault) {
+        let path = self.path(id);
+        let deadline = self.now.plus(self.wait_ms(id));
+        self.log(path, EntryKind::InDoubt { fault: fault.clone(), ask: true });
+        self.set_step(id, Step::InDoubt { intent, fault, deadline });
+    }
+
+    pub(super) fn looked_up(&mut self, id: FrameId, answer: Option<LookedUp>) {
+        let Some(Step::Looking { intent, fault }) = self.frame(id).map(|f| f.step.clone()) else { return };
+        let path = self.path(id);
+        let settled = |how: &str| EntryKind::Settled { how: how.into(), by: "look_up".into() };
+        match answer {
+            Some(LookedUp::Happened(outputs)) => {
+                self.log(path, settled("happened"));
+                self.answered(id, outputs, None);
+            }
+            Some(LookedUp::DidNot) => {
+                self.log(path, settled("did_not"));
+                self.set_step(id, Step::Attempting { attempt: intent.attempt + 1, doubt: None });
+                self.ask_or_fail(id);
+            }
+            None => self.ask_person(id, intent, fault),
+        }
+    }
+
+    pub(super) fn other_account(&mut self, id: FrameId) {
+        let step = self.frame(id).map(|f| f.step.clone());
+        let (Some(Step::Looking { intent, .. }) | Some(Step::Attempting { doubt: Some(intent), .. })) = step else {
+            return;
+        };
+        let message = format!(
+            "`{}` was sent with another account than the one connected now, so it is neither repeated nor looked up",
+            intent.card
+        );
+        let fault = Fault::new(FaultCode::InDoubt, message).remedy("look into the app and say whether it happened");
+        self.ask_person(id, intent, fault);
+    }
+
+    pub(super) fn settled(&mut self, id: FrameId, settlement: Settlement) {
+        let Some(Step::InDoubt { intent, fault, .. }) = self.frame(id).map(|f| f.step.clone()) else { return };
+        let path = self.path(id);
+        let entry = |how: &str| EntryKind::Settled { how: how.into(), by: "person".into() };
+        match settlement {
+            Settlement::Happened(outputs) => {
+                self.log(path, entry("happened"));
+                self.answered(id, outputs, None);
+            }
+            Settlement::DidNot => {
+                self.log(path, entry("did_not"));
+                self.set_step(id, Step::Attempting { attempt: intent.attempt + 1, doubt: None });
+                self.ask_or_fail(id);
+            }
+            Settlement::GiveUp => {
+                self.log(path.clone(), entry("give_up"));
+                self.state.unknown.push(path);
+                self.fail(id, Fault { code: FaultCode::InDoubt, ..fault });
+            }
+        }
+    }
+
+    pub(super) fn held(&mut self, id: FrameId, held: Held) {
+        if let Some(Step::Sent { intent }) = self.frame(id).map(|f| f.step.clone()) {
+            // Refused for good, so it did not happen: after reconnecting it is sent as if for the first time.
+            self.set_step(id, Step::Attempting { attempt: intent.attempt, doubt: None });
+        }
+        let path = self.path(id);
+        let reason = WaitReason::Connection { prompt: held.prompt, reason: held.reason };
+        self.log(path, EntryKind::Waiting(reason));
+        if let Some(frame) = self.frame_mut(id) {
+            frame.hold = Some(held);
+        }
+        self.count_holds();
+    }
+
+    pub(super) fn renewed(&mut self, id: FrameId) {
+        let attempt = self.attempt(id);
+        let put_off = self.frame(id).map_or(0, |f| f.put_off) + 1;
+        if put_off > PUT_OFF_MAX {
+            let fault = Fault::new(FaultCode::NotConnected, "the app keeps refusing every new credential")
+                .remedy("check the connection's account and its app registration");
+            return self.fail(id, fault);
+        }
+        if let Some(frame) = self.frame_mut(id) {
+            frame.put_off = put_off;
+            frame.step = Step::Attempting { attempt, doubt: None };
+        }
+        self.ask_or_fail(id);
+    }
+
+    /// Authorization is in trouble that may pass: a pause that counts as no attempt.
+    pub(super) fn later(&mut self, id: FrameId, fault: Fault, retry_ms: u64) {
+        let attempt = self.attempt(id);
+        let Some(frame) = self.frame(id) else { return };
+        let put_off = frame.put_off + 1;
+        let doubt = match &frame.step {
+            Step::Looking { intent, .. } => Some(intent.clone()),
+            Step::Attempting { doubt, .. } => doubt.clone(),
+            _ => None,
+        };
+        if put_off > PUT_OFF_MAX {
+            return match doubt {
+                Some(intent) => self.ask_person(id, intent, fault),
+                None => self.fail(id, fault),
+            };
+        }
+        let until = self.now.plus(retry_ms.max(100));
+        let path = self.path(id);
+        let card = self.node(id).map(|n| n.word().to_owned()).unwrap_or_default();
+        self.log(path, EntryKind::StepFailed { card, fault, again_at: Some(until) });
+        if let Some(frame) = self.frame_mut(id) {
+            frame.put_off = put_off;
+            frame.step = Step::Pausing { attempt, until, doubt };
+        }
+    }
+
+    /// The pause is over.
+    pub(super) fn pause_over(&mut self, id: FrameId) {
+        let Some(frame) = self.frame(id) else { return };
+        let Step::Pausing { attempt, doubt, .. } = frame.step.clone() else { return };
+        if matches!(frame.container, Some(Container::Try { .. })) {
+            let lane = self.node(id).and_then(|n| n.lanes.first().copied()).unwrap_or_default();
+            self.set_step(id, Step::Nested);
+            if let Err(fault) = self.push(id, lane, super::state::Role::Try) {
+                self.fail(id, fault);
+            }
+            return;
+        }
+        match doubt {
+            Some(intent) if self.rule(id) == InDoubt::Check => {
+                let fault = Fault::new(FaultCode::InDoubt, "it is not known whether it happened");
+                self.set_step(id, Step::Looking { intent, fault });
+            }
+            doubt => self.set_step(id, Step::Attempting { attempt, doubt }),
+        }
+        self.ask_or_fail(id);
+    }
+}
