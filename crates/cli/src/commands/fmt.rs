@@ -1,0 +1,71 @@
+//! `flowdeck fmt`: flow files in their stable order, comments kept.
+//!
+//! Must never write a file that it could not read whole, nor leave one half written.
+//! Tests: `crates/cli/tests/check.rs`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::{End, files};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck fmt flow.yaml            print the tidy form
+  flowdeck fmt --write flows/*.yaml change the files
+  flowdeck fmt --check flows/*.yaml exit 65 where a file is not tidy")]
+pub(crate) struct Fmt {
+    /// Flow files; `-` for standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Change the files instead of printing.
+    #[arg(long, conflicts_with = "check")]
+    write: bool,
+    /// Only say which files are not tidy.
+    #[arg(long)]
+    check: bool,
+}
+
+pub(crate) fn run(fmt: &Fmt) -> Result<End> {
+    if fmt.write && fmt.files.iter().any(|p| p == Path::new("-")) {
+        eprintln!("error: standard input cannot be written back; leave --write out");
+        return Ok(End::Usage);
+    }
+    let mut end = End::Fine;
+    for path in &fmt.files {
+        let source = files::source(path)?;
+        let tidy = match flowdeck::format_text(&source) {
+            Ok(tidy) => tidy,
+            Err(diagnostics) => {
+                diagnostics.iter().for_each(|d| eprintln!("{}", d.render(&source, false)));
+                end = End::WrongFile;
+                continue;
+            }
+        };
+        let changed = tidy != *source.text;
+        if fmt.check && changed {
+            println!("{}", source.name);
+            end = End::WrongFile;
+        } else if fmt.write && changed {
+            replace(path, &tidy)?;
+            println!("{}", source.name);
+        } else if !fmt.write && !fmt.check {
+            print!("{tidy}");
+        }
+    }
+    Ok(end)
+}
+
+/// Writes beside the file, then renames.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    let beside = path.with_extension("tidy-new");
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)
+    };
+    write().with_context(|| format!("write {}", path.display()))
+}

@@ -1,0 +1,64 @@
+//! The real binary on real files: check, fmt, schema, apps, and their exit codes.
+//!
+//! Must never touch the network.
+//! Tests: this is the test.
+
+use std::process::{Command, Output};
+
+fn flowdeck(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowdeck")).args(arguments).output().unwrap()
+}
+
+const GOOD: &str = "\
+# who is there
+flow: people
+slots:
+  playground: { app: playground }
+cards:
+  - id: list
+    card: playground/listPeople
+    slot: playground
+    with: { status: active }
+  - return: { people: \"${list.people}\" }
+";
+
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".flow.yaml").tempfile().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
+
+#[test]
+fn a_good_file_passes_and_a_wrong_one_says_where() {
+    let good = file(GOOD);
+    let out = flowdeck(&["check", good.path().to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+
+    let wrong = file(&GOOD.replace("listPeople", "listPeeple"));
+    let out = flowdeck(&["check", "--json", wrong.path().to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(65), "{text}");
+    assert!(text.contains("listPeople") && text.contains("\"line\":7"), "{text}");
+}
+
+#[test]
+fn fmt_keeps_comments_and_is_idempotent() {
+    let good = file(GOOD);
+    let path = good.path().to_str().unwrap();
+    assert!(flowdeck(&["fmt", "--write", path]).status.success());
+    let once = std::fs::read_to_string(good.path()).unwrap();
+    assert!(once.contains("# who is there"));
+    assert!(flowdeck(&["fmt", "--check", path]).status.success());
+}
+
+#[test]
+fn apps_and_schema_can_be_looked_at() {
+    let list = flowdeck(&["apps", "list"]);
+    assert!(String::from_utf8_lossy(&list.stdout).contains("okta"));
+    let show = flowdeck(&["apps", "show", "okta"]);
+    assert!(String::from_utf8_lossy(&show.stdout).contains("Client ID"));
+    assert_eq!(flowdeck(&["apps", "show", "nothing"]).status.code(), Some(1));
+    let schema: serde_json::Value = serde_json::from_slice(&flowdeck(&["schema"]).stdout).unwrap();
+    assert!(schema["$schema"].is_string());
+    assert_eq!(flowdeck(&["no-such-command"]).status.code(), Some(2));
+}
