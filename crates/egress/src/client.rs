@@ -1,7 +1,7 @@
 //! Opens connections: one HTTP client for each origin, whose resolver hands out checked addresses only.
 //!
 //! A client serves one scheme, host, port and set of allowed targets, so no connection, and no HTTP/2 stream on it,
-//! can serve another host or somebody else's allowance. Tests: `tests/ssrf.rs` and `tests/requests.rs`.
+//! can serve another host or somebody else's allowance. Tests: `tests/connections.rs` and `tests/tls.rs`.
 
 use std::{
     fmt,

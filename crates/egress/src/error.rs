@@ -1,7 +1,7 @@
 //! What can go wrong on the way out, and whether the request may have reached the server.
 //!
 //! Must never carry a query string, a path, a credential or a body: only scheme, host and port.
-//! Tests: at the end of this file and `tests/hostile.rs`.
+//! Tests: each failure where it arises, in `tests/hostile.rs`, `tests/connections.rs` and `tests/tls.rs`.
 
 use crate::address::Kind;
 

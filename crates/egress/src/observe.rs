@@ -1,7 +1,7 @@
 //! What is told about each hop, for audit, logs and tests.
 //!
 //! Must never carry a query string, a header or a body.
-//! Tests: `tests/requests.rs`.
+//! Tests: `tests/connections.rs`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What the operator decides about outgoing traffic, and the ports that tests replace.
 //!
 //! Must never read the environment by itself: a proxy is only used if `use_env_proxy` says so.
-//! Tests: `tests/ssrf.rs` and `tests/requests.rs`.
+//! Tests: `tests/connections.rs` and `tests/tls.rs`.
 
 use std::{
     fmt, io,

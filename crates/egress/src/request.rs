@@ -1,7 +1,7 @@
 //! A request as its sender describes it, and the response that comes back.
 //!
 //! Must never print a header, a query or a body: their `Debug` forms show sizes only.
-//! Tests: `tests/requests.rs`.
+//! Tests: `tests/hostile.rs`.
 
 use std::{fmt, sync::Arc, time::Duration};
 

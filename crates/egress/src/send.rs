@@ -1,7 +1,7 @@
 //! Sends one request hop by hop, under one deadline, and reads the answer within its limits.
 //!
 //! Must never let a failure say more than scheme, host and port, nor call a request unsent that may have left.
-//! Tests: `tests/requests.rs`, `tests/hostile.rs`, `tests/credentials.rs`.
+//! Tests: `tests/hostile.rs`, `tests/credentials.rs`, `tests/connections.rs`.
 
 use std::{collections::HashSet, error::Error, io, iter, sync::atomic::Ordering};
 

@@ -1,0 +1,140 @@
+//! What is connected to, what is reused, and what is certainly not sent.
+//!
+//! Must never leave loopback: public addresses are led to a local server by the policy's `dial` port.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use flowdeck_egress::{AllowedHosts, Egress, EgressError, Limits, Policy, Refusal, Request, Sent, address::Kind};
+use http::Method;
+use support::{DialLocal, Names, Reply, Seen, Server, Silent, allow, assert_discreet, ok};
+
+fn get(url: &str) -> Request {
+    let mut request = Request::new(Method::GET, url.parse().unwrap());
+    request.timeout = Duration::from_secs(5);
+    request
+}
+
+#[tokio::test]
+async fn a_name_that_moves_inside_between_two_connections_is_refused() {
+    let server = Server::start(|_| Reply::Close(ok("first"))).await;
+    let names = Arc::new(Names::default().with("moves.test", &[&["10.0.0.1"], &["127.0.0.1"]]));
+    let seen = Arc::new(Seen::default());
+    let policy = Policy {
+        allow_private: vec![allow("10.0.0.0/8")],
+        resolver: Arc::clone(&names) as _,
+        dial: Some(Arc::new(DialLocal(server.port))),
+        observer: Some(Arc::clone(&seen) as _),
+        ..Policy::default()
+    };
+    let egress = Egress::new(policy).unwrap();
+    assert_eq!(egress.send(get("http://moves.test/path")).await.unwrap().status, 200);
+    assert_eq!(names.asked().len(), 1, "checked and connected with one answer");
+    // The server closed, so a second connection is opened, with the name resolved anew.
+    let error = egress.send(get("http://moves.test/path")).await.unwrap_err();
+    let expected = Refusal::Address(Kind::Loopback);
+    assert!(matches!(&error, EgressError::Denied { why, .. } if *why == expected), "{error:?}");
+    assert_eq!(error.was_sent(), Sent::No);
+    assert_eq!((names.asked().len(), seen.sockets().len(), server.heads().len()), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn an_open_connection_serves_the_same_allowance_again_and_no_other() {
+    let server = Server::start(|_| Reply::Keep(ok("kept"))).await;
+    let seen = Arc::new(Seen::default());
+    let policy = Policy { observer: Some(Arc::clone(&seen) as _), ..Policy::default() };
+    let egress = Egress::new(policy).unwrap();
+    let url = format!("http://127.0.0.1:{}/path?q=canary", server.port);
+    let allowed: AllowedHosts = [allow(&format!("127.0.0.1:{}", server.port))].into_iter().collect();
+    for _ in 0..2 {
+        let mut request = get(&url);
+        request.app_hosts = allowed.clone();
+        assert_eq!(&egress.send(request).await.unwrap().body[..], b"kept");
+    }
+    assert_eq!(seen.sockets().len(), 1, "the second request uses the open connection");
+    let error = egress.send(get(&url)).await.unwrap_err();
+    assert!(matches!(error, EgressError::Denied { .. }), "{error:?}");
+    assert_eq!((seen.sockets().len(), server.heads().len()), (1, 2));
+    let hops = seen.hops();
+    assert_eq!(hops[0].target, format!("http://127.0.0.1:{}/path", server.port));
+    assert_eq!((hops[0].received_bytes, hops[2].failure), (4, Some("egress.denied")));
+}
+
+#[tokio::test]
+async fn plain_http_to_a_public_host_is_refused_before_it_is_resolved() {
+    let names = Arc::new(Names::default().with("a.test", &[&["93.184.216.34"]]));
+    let policy = Policy { resolver: Arc::clone(&names) as _, ..Policy::default() };
+    for url in ["http://a.test/", "http://93.184.216.34/"] {
+        let error = Egress::new(policy.clone()).unwrap().send(get(url)).await.unwrap_err();
+        assert!(matches!(error, EgressError::Denied { why: Refusal::PlainHttp, .. }), "{url}: {error:?}");
+    }
+    assert!(names.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_without_addresses_is_certainly_not_sent() {
+    let names = Names::default().with("empty.test", &[&[]]);
+    let egress = Egress::new(Policy { resolver: Arc::new(names), ..Policy::default() }).unwrap();
+    for url in ["https://empty.test/path?q=canary", "https://unknown.test/path?q=canary"] {
+        let error = egress.send(get(url)).await.unwrap_err();
+        assert_eq!((error.code(), error.was_sent()), ("egress.dns", Sent::No), "{error:?}");
+        assert_discreet(&error);
+    }
+}
+
+#[tokio::test]
+async fn time_used_up_before_a_connection_is_certainly_not_sent() {
+    for (connect_ms, total_ms) in [(50, 5000), (5000, 50)] {
+        let limits = Limits { connect_timeout: Duration::from_millis(connect_ms), ..Limits::default() };
+        let egress = Egress::new(Policy { resolver: Arc::new(Silent), limits, ..Policy::default() }).unwrap();
+        let mut request = get("https://slow.test/path?q=canary");
+        request.timeout = Duration::from_millis(total_ms);
+        let error = egress.send(request).await.unwrap_err();
+        assert_eq!((error.code(), error.was_sent()), ("egress.timeout", Sent::No), "{error:?}");
+        assert_discreet(&error);
+    }
+}
+
+#[tokio::test]
+async fn a_request_larger_than_the_limits_is_not_sent() {
+    let server = Server::start(|_| Reply::Close(ok(""))).await;
+    let limits = Limits { request_bytes_max: 4, headers_max: 3, ..Limits::default() };
+    let egress = Egress::new(Policy { allow_private: vec![allow("127.0.0.1")], limits, ..Policy::default() }).unwrap();
+    let mut request = get(&format!("http://127.0.0.1:{}/", server.port));
+    request.body = "12345".into();
+    assert_eq!(egress.send(request.clone()).await.unwrap_err().code(), "egress.request_too_large");
+    request.body = "1234".into();
+    for name in ["x-1", "x-2", "x-3"] {
+        request.headers.insert(name, http::HeaderValue::from_static("1"));
+    }
+    let error = egress.send(request).await.unwrap_err();
+    assert_eq!((error.code(), error.was_sent()), ("egress.request_too_large", Sent::No));
+    assert!(server.heads().is_empty());
+}
+
+#[tokio::test]
+async fn a_request_goes_out_without_a_proxy() {
+    let server = Server::start(|_| Reply::Close(ok("direct"))).await;
+    let policy = Policy { allow_private: vec![allow("127.0.0.1")], ..Policy::default() };
+    let response = Egress::new(policy).unwrap().send(get(&format!("http://127.0.0.1:{}/", server.port))).await;
+    assert_eq!(&response.unwrap().body[..], b"direct");
+}
+
+/// The environment of a running test cannot be changed soundly, so the test above runs again in a child that has it.
+#[tokio::test]
+async fn proxies_of_the_environment_are_not_used() {
+    let proxy = Server::start(|_| Reply::Close(ok("by proxy"))).await;
+    let at = format!("http://127.0.0.1:{}", proxy.port);
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "a_request_goes_out_without_a_proxy"]);
+    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
+        child.env(name, &at);
+    }
+    child.env_remove("NO_PROXY").env_remove("no_proxy").env_remove("REQUEST_METHOD");
+    let output = child.output().await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
+}
