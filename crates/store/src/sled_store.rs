@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowdeck_engine::ports::store::{Delta, KeyValue, Scan, Space, Store, StoreError};
@@ -21,6 +22,9 @@ use crate::options::Options;
 use crate::read::Reader;
 use crate::record;
 use crate::writer::{self, Answer, Poison, Writer};
+
+const CLOSING_TRIES_MAX: u32 = 1000;
+const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The store on disk: a commit log that is synced, and sled for reading.
 pub struct SledStore {
@@ -178,14 +182,72 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
             fs::remove_file(entry.path()).map_err(failed)?;
         }
     }
-    let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(500));
-    let opening = std::thread::Builder::new().name("flowdeck-store-open".to_owned()).spawn(move || config.open());
-    match opening.map_err(failed)?.join() {
-        Ok(Ok(db)) => Ok(db),
-        Ok(Err(sled::Error::Io(cause))) => Err(failed(cause)),
-        Ok(Err(cause)) => Err(fault::damaged(folder, format!("sled does not open: {cause}"))),
-        Err(_) => Err(fault::damaged(folder, "sled panicked while it opened")),
+    match attempt(folder, &path, cache_bytes) {
+        Err(StoreError::Damaged { what, .. }) if has_snapshot(&path).map_err(failed)? => {
+            // A snapshot is derived from sled's own log; the copy keeps everything as it was found.
+            let aside = copy_aside(folder, &path).map_err(failed)?;
+            tracing::warn!(folder = %folder.display(), aside = %aside.display(), what, "opening without snapshots");
+            for snapshot in snapshots(&path).map_err(failed)? {
+                fs::remove_file(snapshot).map_err(failed)?;
+            }
+            attempt(folder, &path, cache_bytes)
+        }
+        outcome => outcome,
     }
+}
+
+/// Opens sled on a thread of its own. A handle of this process that was dropped just now may still be closing;
+/// another process cannot have it, for we hold the folder's lock.
+fn attempt(folder: &Path, path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+    let failed = |cause| fault::io(folder, "open sled", cause);
+    for _ in 0..CLOSING_TRIES_MAX {
+        let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(Some(500));
+        let opening = std::thread::Builder::new().name("flowdeck-store-open".to_owned()).spawn(move || config.open());
+        match opening.map_err(failed)?.join() {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(sled::Error::Io(cause))) if cause.to_string().contains("acquire lock") => {
+                std::thread::sleep(CLOSING_PAUSE);
+            }
+            Ok(Err(sled::Error::Io(cause))) => return Err(failed(cause)),
+            Ok(Err(cause)) => return Err(fault::damaged(folder, format!("sled does not open: {cause}"))),
+            Err(_) => return Err(fault::damaged(folder, "sled panicked while it opened")),
+        }
+    }
+    Err(fault::io(folder, "open sled", "its last handle does not close"))
+}
+
+fn snapshots(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("snap.") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn has_snapshot(path: &Path) -> std::io::Result<bool> {
+    Ok(!snapshots(path)?.is_empty())
+}
+
+fn copy_aside(folder: &Path, path: &Path) -> std::io::Result<PathBuf> {
+    let mut number = 1;
+    let aside = loop {
+        let aside = beside(folder, &format!(".damaged.{number}"));
+        if !aside.exists() {
+            break aside;
+        }
+        number += 1;
+    };
+    fs::create_dir(&aside)?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.path().is_file() {
+            fs::copy(entry.path(), aside.join(entry.file_name()))?;
+        }
+    }
+    Ok(aside)
 }
 
 #[async_trait]

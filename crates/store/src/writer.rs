@@ -97,7 +97,8 @@ impl Writer {
         for op in &delta.ops {
             let (Op::Put { space, key, .. } | Op::Delete { space, key }) = op;
             let key = stored_key(*space, key);
-            self.drop_chunks(pending, &key)?;
+            // A part of this commit may be pending already, so a failed read here must stop the whole group.
+            self.drop_chunks(pending, &key).map_err(|cause| self.stop("read what is replaced", &cause))?;
             bytes += key.len();
             let Op::Put { value, .. } = op else {
                 pending.insert(key, None);
