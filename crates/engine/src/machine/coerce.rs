@@ -114,11 +114,15 @@ pub fn convert(value: &Arc<Value>, kind: &FieldType, field: &str) -> Result<Arc<
 
 /// `None` where every item already fits, so that big lists are not copied.
 fn convert_list(list: &[Value], item: &FieldType, field: &str) -> Result<Option<Value>, Fault> {
-    let fits = |value: &Value| match (item, value) {
-        (_, Value::Null) | (FieldType::Text | FieldType::Date | FieldType::File, Value::String(_)) => true,
-        (FieldType::Number, Value::Number(_)) | (FieldType::Boolean, Value::Bool(_)) => true,
-        (FieldType::Object(_) | FieldType::File, Value::Object(_)) => true,
-        _ => false,
+    let fits = |value: &Value| {
+        matches!(
+            (item, value),
+            (_, Value::Null)
+                | (FieldType::Text | FieldType::Date | FieldType::File, Value::String(_))
+                | (FieldType::Number, Value::Number(_))
+                | (FieldType::Boolean, Value::Bool(_))
+                | (FieldType::Object(_) | FieldType::File, Value::Object(_))
+        )
     };
     if list.iter().all(fits) {
         return Ok(None);
