@@ -4,6 +4,8 @@
 //! Tests: `tests/contract.rs` runs the port's contract on every implementation.
 #![warn(missing_docs)]
 
+mod account;
+mod check;
 mod fault;
 mod io;
 mod limits;
@@ -16,9 +18,10 @@ mod record;
 mod sled_store;
 mod writer;
 
+pub use check::CheckReport;
 pub use io::{Io, IoFile, SystemIo};
 pub use limits::DELTA_BYTES_MAX;
 pub use lock::{FolderLock, try_lock};
 pub use memory::MemoryStore;
 pub use options::Options;
-pub use sled_store::SledStore;
+pub use sled_store::{SledStore, Stats};

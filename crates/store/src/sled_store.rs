@@ -14,6 +14,8 @@ use flowdeck_engine::ports::store::{Delta, KeyValue, Scan, Space, Store, StoreEr
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::account::{Account, decode_own, own};
+use crate::check::{self, CheckReport};
 use crate::fault;
 use crate::limits::{check_delta, scan_bounds, stored_key};
 use crate::lock::{FolderLock, beside, try_lock};
@@ -21,15 +23,30 @@ use crate::log::{self, Log};
 use crate::options::Options;
 use crate::read::Reader;
 use crate::record;
-use crate::writer::{self, Answer, Poison, Writer};
+use crate::writer::{self, Poison, Request, Writer};
 
 const CLOSING_TRIES_MAX: u32 = 1000;
 const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 
+/// Sizes of a store on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Sequence of the last group of commits.
+    pub sequence: u64,
+    /// Records in sled, chunks of split values included.
+    pub records: u64,
+    /// Bytes of the commit log.
+    pub log_bytes: u64,
+    /// Bytes of sled's files.
+    pub sled_bytes: u64,
+    /// Bytes of the files of large values.
+    pub blob_bytes: u64,
+}
+
 /// The store on disk: a commit log that is synced, and sled for reading.
 pub struct SledStore {
     reader: Reader,
-    queue: Option<mpsc::Sender<(Delta, Answer)>>,
+    queue: Option<mpsc::Sender<Request>>,
     writer: Option<JoinHandle<()>>,
     poison: Poison,
     epoch: u64,
@@ -60,23 +77,26 @@ impl SledStore {
         if !folder.exists() {
             create(&folder, &options)?;
         }
-        let db = open_sled(&folder, options.cache_bytes)?;
+        let (db, suspicious) = open_sled(&folder, options.cache_bytes)?;
         let reader = Reader { db, folder: folder.clone() };
-        let own = reader.record(record::OWN_KEY)?;
-        let [applied, ..] = own
+        let known = reader.record(record::OWN_KEY)?;
+        let (applied, mut account) = known
             .as_deref()
             .and_then(decode_own)
             .ok_or_else(|| fault::damaged(&folder, "the store does not know what it reflects"))?;
         let log_folder = folder.join("log");
         let found = log::read(&log_folder, applied).map_err(|cause| fault::damaged(&folder, cause))?;
+        // All that the log holds, also what sled reflects already: a batch that sled lost in part is whole again.
         for (sequence, payload) in found.frames() {
-            let (epoch, next_id, mut batch) =
+            let (newer, mut batch) =
                 writer::decode(payload).ok_or_else(|| fault::damaged(&folder, "a logged commit is not readable"))?;
-            batch.insert(record::OWN_KEY, writer::own(sequence, epoch, next_id));
+            batch.insert(record::OWN_KEY, own(sequence, newer));
             reader.guarded(|| reader.db.apply_batch(batch))?;
+            account = newer;
         }
-        let own = reader.record(record::OWN_KEY)?;
-        let [_, epoch, next_id] = own.as_deref().and_then(decode_own).unwrap_or_default();
+        if suspicious || account.records <= options.verify_records_max {
+            check::walk(&reader, account, false)?;
+        }
         let failed = |cause| fault::io(&folder, "open the commit log", cause);
         let mut db_file = options.io.open(&folder.join("sled/db")).map_err(failed)?;
         let log = if found.torn_bytes == 0 {
@@ -92,22 +112,48 @@ impl SledStore {
         }
         let poison: Poison = Arc::new(Mutex::new(None));
         let (queue, commits) = mpsc::channel(options.queue_commits.max(1));
-        let epoch = epoch + 1;
+        account.epoch += 1;
+        let epoch = account.epoch;
         let poisoned = Arc::clone(&poison);
-        let mut writer = Writer {
-            reader: reader.clone(),
-            log,
-            options,
-            db_file,
-            poison: poisoned,
-            epoch,
-            next_id,
-            frame: Vec::new(),
-        };
+        let mut writer =
+            Writer { reader: reader.clone(), log, options, db_file, poison: poisoned, account, frame: Vec::new() };
         writer.commit(std::collections::HashMap::new())?;
         let thread = std::thread::Builder::new().name("flowdeck-store".to_owned());
         let writer = thread.spawn(move || writer.run(commits)).map_err(|cause| fault::io(&folder, "start", cause))?;
         Ok(Self { reader, queue: Some(queue), writer: Some(writer), poison, epoch, lock })
+    }
+
+    /// Reads everything, also the files of large values. Reads go on meanwhile, commits wait.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] naming the first thing that is not whole.
+    pub async fn check(&self) -> Result<CheckReport, StoreError> {
+        self.sound()?;
+        let stopped = || fault::poisoned(self.lock.folder(), "the writer ended");
+        let (answer, outcome) = oneshot::channel();
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.send(Request::Check(answer)).await.map_err(|_| stopped())?;
+        outcome.await.map_err(|_| stopped())?
+    }
+
+    /// Sizes on disk, for metrics.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn stats(&self) -> Result<Stats, StoreError> {
+        let size = |part: &str| {
+            check::folder_bytes(&self.lock.folder().join(part))
+                .map_err(|cause| fault::io(self.lock.folder(), "measure the store", cause))
+        };
+        let known = self.reader.record(record::OWN_KEY)?;
+        let (sequence, account) = known.as_deref().and_then(decode_own).unwrap_or_default();
+        Ok(Stats {
+            sequence,
+            records: account.records,
+            log_bytes: size("log")?,
+            sled_bytes: size("sled")?,
+            blob_bytes: size("blobs")?,
+        })
     }
 
     fn sound(&self) -> Result<(), StoreError> {
@@ -122,12 +168,6 @@ impl Drop for SledStore {
             tracing::error!("the store's writer panicked");
         }
     }
-}
-
-fn decode_own(found: &[u8]) -> Option<[u64; 3]> {
-    let (4, body) = record::unseal(record::OWN_KEY, found)? else { return None };
-    let number = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().ok()?));
-    Some([number(0)?, number(8)?, number(16)?])
 }
 
 /// An unsynced tail is cut by going on in a new segment; with no whole frame the same name is written again.
@@ -149,9 +189,9 @@ fn create(folder: &Path, options: &Options) -> Result<(), StoreError> {
     for part in ["sled", "log", "blobs"] {
         io.create_folder(&init.join(part)).map_err(failed)?;
     }
-    let db = open_sled(&init, options.cache_bytes)?;
+    let (db, _) = open_sled(&init, options.cache_bytes)?;
     let reader = Reader { db, folder: init.clone() };
-    reader.guarded(|| reader.db.insert(record::OWN_KEY, writer::own(0, 0, 0)))?;
+    reader.guarded(|| reader.db.insert(record::OWN_KEY, own(0, Account::default())))?;
     reader.guarded(|| reader.db.flush())?;
     drop(reader);
     for entry in fs::read_dir(init.join("sled")).map_err(failed)? {
@@ -171,8 +211,8 @@ fn create(folder: &Path, options: &Options) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Opens sled where its panics can be caught. A half-written snapshot would make it unopenable for ever.
-fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+/// Opens sled where its panics can be caught, and says whether anything was wrong with it. A half-written snapshot would make it unopenable for ever.
+fn open_sled(folder: &Path, cache_bytes: u64) -> Result<(sled::Db, bool), StoreError> {
     let path: PathBuf = folder.join("sled");
     let failed = |cause| fault::io(folder, "open sled", cause);
     for entry in fs::read_dir(&path).map_err(failed)? {
@@ -190,9 +230,9 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
             for snapshot in snapshots(&path).map_err(failed)? {
                 fs::remove_file(snapshot).map_err(failed)?;
             }
-            attempt(folder, &path, cache_bytes)
+            attempt(folder, &path, cache_bytes).map(|db| (db, true))
         }
-        outcome => outcome,
+        outcome => outcome.map(|db| (db, false)),
     }
 }
 
@@ -268,7 +308,7 @@ impl Store for SledStore {
         let stopped = || fault::poisoned(self.lock.folder(), "the writer ended");
         let (answer, outcome) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.send((delta, answer)).await.map_err(|_| stopped())?;
+        queue.send(Request::Commit(delta, answer)).await.map_err(|_| stopped())?;
         outcome.await.map_err(|_| stopped())?
     }
 

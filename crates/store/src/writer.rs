@@ -10,6 +10,8 @@ use flowdeck_engine::ports::store::{Delta, Op, Precondition, StoreError};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::account::{ACCOUNT_BYTES, Account, own};
+use crate::check::{self, CheckReport};
 use crate::fault;
 use crate::io::IoFile;
 use crate::limits::stored_key;
@@ -22,6 +24,12 @@ const GROUP_COMMITS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 
 pub(crate) type Answer = oneshot::Sender<Result<(), StoreError>>;
+/// What the writer is asked to do.
+pub(crate) enum Request {
+    Commit(Delta, Answer),
+    Check(oneshot::Sender<Result<CheckReport, StoreError>>),
+}
+
 pub(crate) type Poison = Arc<Mutex<Option<String>>>;
 /// Records of one group, the last word on each key; `None` deletes.
 type Pending = HashMap<Vec<u8>, Option<Vec<u8>>>;
@@ -32,14 +40,21 @@ pub(crate) struct Writer {
     pub options: Options,
     pub db_file: Box<dyn IoFile>,
     pub poison: Poison,
-    pub epoch: u64,
-    pub next_id: u64,
+    pub account: Account,
     pub frame: Vec<u8>,
 }
 
 impl Writer {
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<(Delta, Answer)>) {
-        while let Some(first) = queue.blocking_recv() {
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        while let Some(request) = queue.blocking_recv() {
+            let mut question = None;
+            let first = match request {
+                Request::Commit(delta, answer) => (delta, answer),
+                Request::Check(answer) => {
+                    drop(answer.send(check::walk(&self.reader, self.account, true)));
+                    continue;
+                }
+            };
             let (mut pending, mut waiting, mut bytes) = (Pending::new(), Vec::new(), 0);
             let mut next = Some(first);
             while let Some((delta, answer)) = next.take() {
@@ -52,12 +67,19 @@ impl Writer {
                     Err(refusal) => drop(answer.send(Err(refusal))),
                 }
                 if waiting.len() < GROUP_COMMITS_MAX && bytes < GROUP_BYTES_MAX {
-                    next = queue.try_recv().ok();
+                    match queue.try_recv() {
+                        Ok(Request::Commit(delta, answer)) => next = Some((delta, answer)),
+                        Ok(Request::Check(answer)) => question = Some(answer),
+                        Err(_) => {}
+                    }
                 }
             }
             let outcome = if waiting.is_empty() { Ok(()) } else { self.commit(pending) };
             for answer in waiting {
                 drop(answer.send(outcome.clone()));
+            }
+            if let Some(answer) = question {
+                drop(answer.send(check::walk(&self.reader, self.account, true)));
             }
             if outcome.is_ok() && self.log.tail_bytes() > self.options.segment_bytes {
                 self.checkpoint().unwrap_or_else(|cause| tracing::error!(%cause, "checkpoint failed"));
@@ -110,13 +132,13 @@ impl Writer {
             } else if value.len() > record::SPLIT_BYTES_MAX {
                 record::blob_head(&key, &record::hash(value), value.len())
             } else {
-                self.next_id += 1;
+                self.account.next_id += 1;
                 for (index, chunk) in record::chunks(value).enumerate() {
-                    let key = record::chunk_key(self.next_id, index);
+                    let key = record::chunk_key(self.account.next_id, index);
                     let sealed = record::seal(&key, 3, chunk);
                     pending.insert(key, Some(sealed));
                 }
-                record::split_head(&key, self.next_id, value.len())
+                record::split_head(&key, self.account.next_id, value.len())
             };
             pending.insert(key, Some(head));
         }
@@ -189,16 +211,23 @@ impl Writer {
         }
         self.frame.clear();
         self.frame.resize(FRAME_HEAD_BYTES, 0);
-        self.frame.extend_from_slice(&self.epoch.to_le_bytes());
-        self.frame.extend_from_slice(&self.next_id.to_le_bytes());
+        self.frame.resize(FRAME_HEAD_BYTES + ACCOUNT_BYTES, 0);
+        let mut account = self.account;
         let mut batch = sled::Batch::default();
         for (key, value) in pending {
+            if let Some(old) = self.reader.record(&key).map_err(|cause| self.stop("read what is replaced", &cause))? {
+                account.remove(&old);
+            }
             encode(&mut self.frame, &key, value.as_deref());
             match value {
-                Some(value) => batch.insert(key, value),
+                Some(value) => {
+                    account.add(&value);
+                    batch.insert(key, value);
+                }
                 None => batch.remove(key),
             }
         }
+        self.frame[FRAME_HEAD_BYTES..][..ACCOUNT_BYTES].copy_from_slice(&account.encode());
         let written = match self.log.write(&mut self.frame) {
             Ok(written) => written,
             Err(cause) if fault::is_full(&cause) => {
@@ -210,8 +239,9 @@ impl Writer {
         self.options.point("log-written");
         self.log.sync(written).map_err(|cause| self.stop("sync the log", &cause))?;
         self.options.point("log-synced");
-        batch.insert(record::OWN_KEY, own(self.log.sequence(), self.epoch, self.next_id));
+        batch.insert(record::OWN_KEY, own(self.log.sequence(), account));
         self.reader.guarded(|| self.reader.db.apply_batch(batch)).map_err(|cause| self.stop("apply", &cause))?;
+        self.account = account;
         self.options.point("applied");
         Ok(())
     }
@@ -226,12 +256,6 @@ impl Writer {
     }
 }
 
-/// The store's own record: applied sequence, epoch, last id of a split value.
-pub(crate) fn own(sequence: u64, epoch: u64, next_id: u64) -> Vec<u8> {
-    let body = [sequence.to_le_bytes(), epoch.to_le_bytes(), next_id.to_le_bytes()].concat();
-    record::seal(record::OWN_KEY, 4, &body)
-}
-
 fn encode(frame: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     frame.extend_from_slice(&(key.len() as u16).to_le_bytes());
     frame.extend_from_slice(&value.map_or(u16::MAX, |value| value.len() as u16).to_le_bytes());
@@ -239,10 +263,10 @@ fn encode(frame: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     frame.extend_from_slice(value.unwrap_or_default());
 }
 
-/// Epoch, last id and the records of a logged group; `None` if the bytes are not one.
-pub(crate) fn decode(payload: &[u8]) -> Option<(u64, u64, sled::Batch)> {
-    let number = |at: usize| Some(u64::from_le_bytes(payload.get(at..at + 8)?.try_into().ok()?));
-    let (epoch, next_id, mut rest, mut batch) = (number(0)?, number(8)?, payload.get(16..)?, sled::Batch::default());
+/// The account and the records of a logged group; `None` if the bytes are not one.
+pub(crate) fn decode(payload: &[u8]) -> Option<(Account, sled::Batch)> {
+    let account = Account::decode(payload)?;
+    let (mut rest, mut batch) = (payload.get(ACCOUNT_BYTES..)?, sled::Batch::default());
     while !rest.is_empty() {
         let key_len = usize::from(u16::from_le_bytes(rest.get(..2)?.try_into().ok()?));
         let value_len = u16::from_le_bytes(rest.get(2..4)?.try_into().ok()?);
@@ -255,5 +279,5 @@ pub(crate) fn decode(payload: &[u8]) -> Option<(u64, u64, sled::Batch)> {
             rest = rest.get(usize::from(value_len)..)?;
         }
     }
-    Some((epoch, next_id, batch))
+    Some((account, batch))
 }

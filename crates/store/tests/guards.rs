@@ -262,6 +262,7 @@ async fn a_half_written_snapshot_is_removed_before_sled_opens() {
     let store = place.open();
     assert_eq!(get(&store, b"a").await, Some(b"1".to_vec()));
     assert!(!leftover.exists());
+    assert!(!place.root.path().join("store.damaged.1").exists(), "nothing was wrong with the store");
 }
 
 #[tokio::test]
