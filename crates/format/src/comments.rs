@@ -38,7 +38,8 @@ fn opaque_texts(text: &str, node: &Node, out: &mut Vec<Range<usize>>) {
         Kind::Text(_) => {
             let written = &text[node.span.clone()];
             let skip = match node.style {
-                Style::Block => written.find('\n').unwrap_or(written.len()),
+                Style::Block if written.starts_with(['|', '>']) => written.find('\n').unwrap_or(written.len()),
+                Style::Free => return,
                 _ => 0,
             };
             out.push(node.span.start + skip..node.span.end);
@@ -56,6 +57,7 @@ fn scan(text: &str, range: Range<usize>, opaque: &[Range<usize>]) -> VecDeque<Co
     let mut found = VecDeque::new();
     let mut opaque = opaque.iter().peekable();
     let mut at = range.start;
+    let mut after_blank = false;
     for line in text[range].split_inclusive('\n') {
         let start = at;
         at += line.len();
@@ -81,22 +83,19 @@ fn scan(text: &str, range: Range<usize>, opaque: &[Range<usize>]) -> VecDeque<Co
             }
         }
         if body.is_empty() && !inside {
-            if start > 0 && found.back().is_none_or(|c: &Comment| !c.text.is_empty()) {
+            if start > 0 && !after_blank {
                 found.push_back(Comment { at: start, column: usize::MAX, text: String::new(), own_line: true });
             }
+            after_blank = true;
             continue;
         }
+        after_blank = false;
         let end = start + body.len();
-        if from < end {
-            if let Some(hash) = comment_in(text, from..end) {
-                let own_line = text[start..hash].trim().is_empty();
-                found.push_back(Comment {
-                    at: hash,
-                    column: hash - start,
-                    text: text[hash..end].to_string(),
-                    own_line,
-                });
-            }
+        if from < end
+            && let Some(hash) = comment_in(text, from..end)
+        {
+            let own_line = text[start..hash].trim().is_empty();
+            found.push_back(Comment { at: hash, column: hash - start, text: text[hash..end].to_string(), own_line });
         }
     }
     found

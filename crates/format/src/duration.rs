@@ -33,7 +33,7 @@ pub fn parse_duration(text: &str) -> Option<u64> {
 /// The shortest text of a duration: one number in the largest unit that divides it.
 #[must_use]
 pub fn duration_text(ms: u64) -> String {
-    let (unit, factor) = UNITS.iter().find(|(_, factor)| ms != 0 && ms % factor == 0).unwrap_or(&("s", 1000));
+    let (unit, factor) = UNITS.iter().find(|(_, factor)| ms != 0 && ms.is_multiple_of(*factor)).unwrap_or(&("s", 1000));
     format!("{}{unit}", ms / factor)
 }
 

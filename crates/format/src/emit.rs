@@ -102,7 +102,7 @@ impl Emitter {
             self.comments(&item.trivia.before, indent);
             match &item.kind {
                 Kind::Map(entries)
-                    if !entries.is_empty() && !(item.style == Style::Inline && fits_inline(item, indent + 2)) =>
+                    if !entries.is_empty() && (item.style != Style::Inline || !fits_inline(item, indent + 2)) =>
                 {
                     // Comments above the first key stand above the item: its line begins with the dash.
                     self.comments(&entries[0].trivia.before, indent);
@@ -190,6 +190,8 @@ fn inline_in(node: &Node, bracketed: bool) -> String {
         Kind::Null => "null".into(),
         Kind::Bool(b) => b.to_string(),
         Kind::Number(n) => n.to_string(),
+        // Quotes that were there stay; the author had a reason.
+        Kind::Text(text) if node.style == Style::Inline => quoted(text),
         Kind::Text(text) => scalar(text, bracketed),
         Kind::List(items) => format!("[{}]", items.iter().map(|n| inline_in(n, true)).collect::<Vec<_>>().join(", ")),
         Kind::Map(entries) if entries.is_empty() => "{}".into(),
@@ -210,7 +212,8 @@ fn scalar_key(key: &str) -> String {
 
 fn scalar(text: &str, bracketed: bool) -> String {
     let old_boolean = matches!(text.to_ascii_lowercase().as_str(), "yes" | "no" | "on" | "off" | "y" | "n");
-    if is_safe(text, bracketed) && !old_boolean { text.into() } else { quoted(text) }
+    let like_a_date = text.starts_with(|c: char| c.is_ascii_digit()) && text.contains(['-', ':', ' ', '*']);
+    if is_safe(text, bracketed) && !old_boolean && !like_a_date { text.into() } else { quoted(text) }
 }
 
 /// Whether a text can stand without quotes and is read back as the same text.

@@ -66,6 +66,14 @@ impl Checked {
     }
 }
 
+/// The documents of a well-formed file as plain values, to hold them against the schema; none where it is not well formed.
+#[must_use]
+pub fn values_of(source: &Source) -> Vec<serde_json::Value> {
+    let mut findings = Findings::default();
+    let documents = tree::parse(source, &mut findings);
+    if findings.has_errors() { Vec::new() } else { documents.iter().map(tree::Node::to_value).collect() }
+}
+
 /// Reads a flow file; with a catalogue its cards, fields, types and references are checked too.
 ///
 /// Never panics and never fails: what is wrong is among the diagnostics, at most 100 of them.

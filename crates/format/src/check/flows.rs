@@ -16,6 +16,7 @@ impl Checker<'_, '_> {
     /// The whole flow.
     pub(super) fn flow(&mut self) {
         let node = self.places.flow;
+        let errors = self.findings.errors();
         if !self.places.slots_inherited {
             self.slots(node);
         }
@@ -26,7 +27,8 @@ impl Checker<'_, '_> {
         self.trigger(node, &mut scope);
         self.limits(node);
         self.cards(&self.flow.cards, &mut scope);
-        if self.places.slots_inherited {
+        // A wrong card or slot may be the one that was to use it.
+        if self.places.slots_inherited || self.findings.errors() > errors {
             return;
         }
         for name in self.flow.slots.keys().filter(|name| !self.slots_used.contains(name.as_str())) {

@@ -39,11 +39,11 @@ pub(super) struct Scope {
 #[derive(Debug)]
 pub(super) enum PathTrouble {
     /// A card without such an output; the outputs it has.
-    NoOutput(String, Vec<String>),
+    Output(String, Vec<String>),
     /// An object whose known keys do not have it.
-    NoKey(String, Vec<String>),
+    Key(String, Vec<String>),
     /// A value without parts; what it is.
-    NoParts(String, String),
+    Parts(String, String),
 }
 
 impl Scope {
@@ -88,15 +88,15 @@ pub(super) fn walk(shape: &Shape, path: &[PathPart]) -> Result<FieldType, PathTr
                     let keys = fields.iter().map(|f| f.key.clone()).collect();
                     let first = i == 0 && shape.card;
                     return Err(if first {
-                        PathTrouble::NoOutput(key.clone(), keys)
+                        PathTrouble::Output(key.clone(), keys)
                     } else {
-                        PathTrouble::NoKey(key.clone(), keys)
+                        PathTrouble::Key(key.clone(), keys)
                     });
                 }
             },
             (FieldType::List(item), PathPart::Index(_)) => item,
-            (other, PathPart::Key(key)) => return Err(PathTrouble::NoParts(key.clone(), other.word())),
-            (other, PathPart::Index(at)) => return Err(PathTrouble::NoParts(format!("[{at}]"), other.word())),
+            (other, PathPart::Key(key)) => return Err(PathTrouble::Parts(key.clone(), other.word())),
+            (other, PathPart::Index(at)) => return Err(PathTrouble::Parts(format!("[{at}]"), other.word())),
         };
     }
     Ok(kind.clone())

@@ -62,7 +62,7 @@ impl Checker<'_, '_> {
         };
         match walk(shape, &reference.path) {
             Ok(_) => {}
-            Err(PathTrouble::NoOutput(key, known)) => {
+            Err(PathTrouble::Output(key, known)) => {
                 let what = if root == "input" {
                     "the flow has no input".to_string()
                 } else {
@@ -71,12 +71,12 @@ impl Checker<'_, '_> {
                 let remedy = suggestion(&key, known.iter().map(String::as_str));
                 self.findings.error_with("unknown-output", span, format!("{what} `{key}`"), remedy);
             }
-            Err(PathTrouble::NoKey(key, known)) => {
+            Err(PathTrouble::Key(key, known)) => {
                 let remedy = suggestion(&key, known.iter().map(String::as_str));
                 let message = format!("`{root}` is not known to have `{key}` there; it would be null");
                 self.findings.warning("unknown-part", span, message, remedy);
             }
-            Err(PathTrouble::NoParts(key, word)) => {
+            Err(PathTrouble::Parts(key, word)) => {
                 let message = format!("`{key}` cannot be taken from this part of `{root}`: it is a {word}");
                 let remedy = if word.starts_with("list") {
                     "go through it with `for_each`, take one item with `[0]`, or use the card list/pluck".to_string()
@@ -268,12 +268,12 @@ impl Checker<'_, '_> {
     pub(super) fn no_tokens(&mut self, node: &Node) {
         let mut nodes = vec![node];
         while let Some(node) = nodes.pop() {
-            if let Kind::Text(text) = &node.kind {
-                if text.split(|c: char| c.is_whitespace() || c == '"').any(looks_like_token) {
-                    let remedy = "revoke it, then keep it in a connection, or take it as an input with `secret: true`";
-                    let message = "this looks like a secret; secrets do not belong in flow files";
-                    self.findings.error_with("secret-in-file", &node.span, message, remedy.to_string());
-                }
+            if let Kind::Text(text) = &node.kind
+                && text.split(|c: char| c.is_whitespace() || c == '"').any(looks_like_token)
+            {
+                let remedy = "revoke it, then keep it in a connection, or take it as an input with `secret: true`";
+                let message = "this looks like a secret; secrets do not belong in flow files";
+                self.findings.error_with("secret-in-file", &node.span, message, remedy.to_string());
             }
             nodes.extend(node.items().into_iter().flatten());
             nodes.extend(node.entries().into_iter().flatten().map(|e| &e.value));

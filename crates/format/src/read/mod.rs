@@ -306,10 +306,10 @@ impl<'a> Reader<'a, '_> {
 fn innermost(node: &Node) -> Option<(&Node, flowdeck_model::mapping::MappingError)> {
     let mut nodes = vec![node];
     while let Some(node) = nodes.pop() {
-        if let (Kind::Text(text), false) = (&node.kind, matches!(node.kind, Kind::Null)) {
-            if let Err(error) = Mapping::parse(&serde_json::Value::String(text.clone())) {
-                return Some((node, error));
-            }
+        if let (Kind::Text(text), false) = (&node.kind, matches!(node.kind, Kind::Null))
+            && let Err(error) = Mapping::parse(&serde_json::Value::String(text.clone()))
+        {
+            return Some((node, error));
         }
         nodes.extend(node.items().into_iter().flatten().rev());
         nodes.extend(node.entries().into_iter().flatten().rev().map(|e| &e.value));

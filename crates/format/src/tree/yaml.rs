@@ -47,6 +47,10 @@ pub(crate) fn parse(text: &str, findings: &mut Findings) -> Vec<Document> {
             }
             Err(error) => {
                 let at = builder.bytes.byte(error.marker().index()).min(text.len());
+                if error.info().contains("recursion limit") {
+                    builder.too_deep(&(at..at));
+                    break;
+                }
                 let message = format!("this is not well-formed YAML: {}", error.info());
                 let remedy = "look at indentation, quotes and brackets here and in the line above";
                 builder.findings.error_with("bad-yaml", &(at..at), message, remedy.to_string());
@@ -100,7 +104,11 @@ impl Builder<'_> {
                 let style = self.style_at(&range, '{');
                 self.open.push(Open::Map(range.start, style, Vec::new(), HashMap::new(), None));
             }
-            Event::SequenceEnd | Event::MappingEnd => self.leave(range.end),
+            // The parser's range of a closing bracket takes in what follows it on the line.
+            Event::SequenceEnd | Event::MappingEnd => {
+                let bracket = self.text[range.start..].starts_with([']', '}']);
+                self.leave(if bracket { range.start + 1 } else { range.end });
+            }
         }
         Some(())
     }
@@ -132,17 +140,17 @@ impl Builder<'_> {
         Some(())
     }
 
+    fn too_deep(&mut self, range: &Range<usize>) {
+        let remedy = "move inner cards into a helper flow".to_string();
+        let message = format!("lists and maps are nested deeper than {DEPTH_MAX}");
+        self.findings.error_with("too-deep", range, message, remedy);
+    }
+
     fn enter(&mut self, anchor: usize, tagged: bool, range: &Range<usize>) -> Option<()> {
         self.count(range)?;
         self.plain_only(anchor, tagged, range)?;
         if self.open.len() >= DEPTH_MAX {
-            let remedy = "move inner cards into a helper flow".to_string();
-            self.findings.error_with(
-                "too-deep",
-                range,
-                format!("lists and maps are nested deeper than {DEPTH_MAX}"),
-                remedy,
-            );
+            self.too_deep(range);
             return None;
         }
         if let Some(Open::Map(.., key @ None)) = self.open.last_mut() {
@@ -181,7 +189,10 @@ impl Builder<'_> {
             ScalarStyle::Literal | ScalarStyle::Folded => (Kind::Text(value.to_string()), Style::Block),
             ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => (Kind::Text(value.to_string()), Style::Inline),
         };
-        self.add(Node { style, ..Node::new(kind, range) });
+        // Its range of an unquoted text or block takes in the empty lines below.
+        let written = &self.text[range.clone()];
+        let end = if style == Style::Inline { range.end } else { range.start + written.trim_end().len() };
+        self.add(Node { style, ..Node::new(kind, range.start..end) });
         Some(())
     }
 
