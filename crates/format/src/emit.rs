@@ -97,7 +97,6 @@ impl Emitter {
         }
     }
 
-    #[expect(clippy::nonminimal_bool, reason = "each condition is one rule of plain YAML text")]
     fn list(&mut self, node: &Node, items: &[Node], indent: usize) {
         for item in items {
             self.comments(&item.trivia.before, indent);

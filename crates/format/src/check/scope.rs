@@ -37,7 +37,6 @@ pub(super) struct Scope {
 
 /// What is wrong with a path below a name.
 #[derive(Debug)]
-#[expect(clippy::enum_variant_names, reason = "each says what there is not")]
 pub(super) enum PathTrouble {
     /// A card without such an output; the outputs it has.
     Output(String, Vec<String>),
