@@ -2,6 +2,7 @@
 //!
 //! Must never leave loopback.
 //! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 //!
 //! Must never be loosened for one app.
 //! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
 
 use flowdeck_apps::Apps;
 use flowdeck_model::app::AppDirectory;

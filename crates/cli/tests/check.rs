@@ -2,6 +2,7 @@
 //!
 //! Must never touch the network.
 //! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
 
 use std::process::{Command, Output};
 

@@ -242,6 +242,12 @@ impl Guard {
         Ok(found.into_iter().map(dial).collect())
     }
 
+    /// Whether a test's `dial` wants another address than the literal, which the HTTP client cannot be led away from.
+    fn leads_elsewhere(&self, address: IpAddr) -> bool {
+        let literal = SocketAddr::new(address, self.origin.port);
+        self.policy.dial.as_ref().is_some_and(|dial| dial.dial(literal) != literal)
+    }
+
     fn announce(&self) {
         if let Some(observer) = &self.policy.observer {
             observer.connecting(&self.origin.host.to_string(), self.origin.port);
@@ -282,8 +288,9 @@ struct Watched<S> {
 
 impl<S, R> tower::Service<R> for Watched<S>
 where
-    S: tower::Service<R>,
+    S: tower::Service<R, Error = Box<dyn std::error::Error + Send + Sync>>,
     S::Future: Send + 'static,
+    S::Response: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
@@ -294,8 +301,11 @@ where
     }
 
     fn call(&mut self, destination: R) -> Self::Future {
-        if self.watch.guard.origin.literal().is_some() {
+        if let Some(address) = self.watch.guard.origin.literal() {
             self.watch.guard.announce();
+            if self.watch.guard.leads_elsewhere(address) {
+                return Box::pin(async { Err(std::io::Error::from(std::io::ErrorKind::HostUnreachable).into()) });
+            }
         }
         let opening = self.inner.call(destination);
         let connected = Arc::clone(&self.watch.connected);

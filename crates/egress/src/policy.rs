@@ -110,7 +110,9 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// For tests: leads a checked address to a local server. An explicit port in the URL stays as it is.
+/// For tests: leads a checked address to a local server. An explicit port in the URL stays as it is. A URL whose host
+/// is an address cannot be led elsewhere: unless `dial` gives it back unchanged, it is not connected to at all. So a
+/// test of a guard sets this, and a missing guard does not send anything out of the machine.
 pub trait Dial: Send + Sync {
     /// Where to connect instead of `checked`.
     fn dial(&self, checked: SocketAddr) -> SocketAddr;

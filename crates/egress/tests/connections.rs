@@ -65,12 +65,23 @@ async fn an_open_connection_serves_the_same_allowance_again_and_no_other() {
 #[tokio::test]
 async fn plain_http_to_a_public_host_is_refused_before_it_is_resolved() {
     let names = Arc::new(Names::default().with("a.test", &[&["93.184.216.34"]]));
-    let policy = Policy { resolver: Arc::clone(&names) as _, ..Policy::default() };
+    let dial = Some(Arc::new(DialLocal(1)) as _);
+    let policy = Policy { resolver: Arc::clone(&names) as _, dial, ..Policy::default() };
     for url in ["http://a.test/", "http://93.184.216.34/"] {
         let error = Egress::new(policy.clone()).unwrap().send(get(url)).await.unwrap_err();
         assert!(matches!(error, EgressError::Denied { why: Refusal::PlainHttp, .. }), "{url}: {error:?}");
     }
     assert!(names.asked().is_empty());
+}
+
+#[tokio::test]
+async fn an_address_in_the_url_is_not_connected_to_if_the_test_leads_elsewhere() {
+    let server = Server::start(|_| Reply::Close(ok(""))).await;
+    let dial = Some(Arc::new(DialLocal(1)) as _);
+    let policy = Policy { allow_private: vec![allow("127.0.0.1")], dial, ..Policy::default() };
+    let error = Egress::new(policy).unwrap().send(get(&format!("http://127.0.0.1:{}/", server.port))).await;
+    assert_eq!(error.unwrap_err().code(), "egress.connect");
+    assert!(server.heads().is_empty());
 }
 
 #[tokio::test]

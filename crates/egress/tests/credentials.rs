@@ -161,7 +161,7 @@ async fn a_changing_request_and_its_body_are_not_sent_on_to_another_host() {
 #[tokio::test]
 async fn a_failure_after_a_redirect_may_have_been_sent_even_if_the_next_hop_was_refused() {
     let bench = Bench::new().await;
-    for location in ["http://10.0.0.1/", "http://c.test/", "http://u:p@a.test/", "ftp://a.test/"] {
+    for location in ["http://127.0.0.2:1/", "http://c.test/", "http://u:p@a.test/", "ftp://a.test/"] {
         *lock(&bench.answer) = (303, location.to_owned());
         let mut request = bench.request(Secret::Caller);
         request.method = Method::POST;

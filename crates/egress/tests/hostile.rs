@@ -46,6 +46,11 @@ async fn a_body_without_end_is_cut_at_the_limit() {
 }
 
 #[tokio::test]
+async fn a_body_of_one_byte_more_than_the_limit_is_refused() {
+    check("egress.too_large", || Reply::Close([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b'x'; BODY_MAX + 1]].concat())).await;
+}
+
+#[tokio::test]
 async fn a_length_above_the_limit_is_refused_before_the_body() {
     check("egress.too_large", || Reply::Keep(b"HTTP/1.1 200 OK\r\nContent-Length: 1048577\r\n\r\n".to_vec())).await;
 }

@@ -50,6 +50,7 @@ pub(crate) fn stored_key(space: Space, key: &[u8]) -> Vec<u8> {
 }
 
 /// Where a scan begins and ends among stored keys; `None` if nothing can lie between.
+#[allow(clippy::type_complexity)]
 pub(crate) fn scan_bounds(scan: &Scan) -> Option<(Bound<Vec<u8>>, Bound<Vec<u8>>)> {
     if scan.limit == 0 {
         return None;
