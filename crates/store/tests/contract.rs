@@ -2,6 +2,7 @@
 //!
 //! Must never contain a case that one implementation is excused from.
 //! Cases: `contract/`; the control engine keeps the suite honest and lives only here.
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 #[path = "contract/cases_commit.rs"]
 mod cases_commit;

@@ -2,6 +2,7 @@
 //!
 //! Must print the seed of what fails. `FLOWDECK_DAMAGE_STORES` sets how many stores are damaged (default 60),
 //! `FLOWDECK_DAMAGE_SEED` where the seeds start.
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
