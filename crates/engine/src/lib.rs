@@ -6,6 +6,7 @@
 pub mod driver;
 pub mod machine;
 pub mod ports;
+pub mod tables;
 pub mod wire;
 
 pub use driver::api::{EngineError, Limits, Notice, NoticeKind, Parts, RunFilter, RunPage, Settlement, Start};

@@ -6,29 +6,37 @@
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::{CardId, Fields, Flow, FlowHash, Millis, RunId, StepPath, Value};
+use flowdeck_model::{CardId, Flow, FlowHash, Millis, RunId, StepPath, Value};
 use tokio::sync::broadcast;
 
 use super::api::{EngineError, Notice, Parts, RunFilter, RunPage, Settlement, Start};
+use super::commit::is_conflict;
+use super::inbox::Message;
+use super::inner::{Inner, flow_bytes};
+use crate::machine::event::EventKind;
 use crate::machine::program::Program;
-use crate::wire::entry::Entry;
-use crate::wire::record::RunView;
+use crate::ports::{Delta, Space};
+use crate::wire::entry::{Entry, WaitReason};
+use crate::wire::keys;
+use crate::wire::record::{RunView, Status, WAITS_SHOWN_MAX, WaitView};
 
 /// Runs flows. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Engine {
-    parts: Parts,
-    notices: broadcast::Sender<Notice>,
+    inner: Arc<Inner>,
 }
 
-const NOT_YET: fn() -> EngineError = || EngineError::Internal("not built yet".into());
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("parts", &self.inner.parts).finish()
+    }
+}
 
 impl Engine {
     /// An engine on these parts; call [`Engine::recover`] before anything else.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let (notices, _) = broadcast::channel(parts.limits.notices_max.max(1));
-        Self { parts, notices }
+        Self { inner: Inner::new(parts) }
     }
 
     /// Makes ready what an earlier process left: runs at work, waits whose connection changed meanwhile.
@@ -36,7 +44,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Store`].
     pub async fn recover(&self) -> Result<(), EngineError> {
-        Err(NOT_YET())
+        self.inner.recover().await
     }
 
     /// Keeps a flow version and points its name at it.
@@ -44,8 +52,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] where it cannot be run or stored.
     pub async fn publish(&self, flow: &Flow) -> Result<FlowHash, EngineError> {
-        let _ = flow;
-        Err(NOT_YET())
+        let bytes = flow_bytes(flow)?;
+        let hash = FlowHash::of(&bytes);
+        self.inner.program(hash, None, Some(flow)).await?;
+        let mut delta = Delta::new(self.inner.parts.store.epoch());
+        delta.put(Space::Flows, keys::flow_version(hash), bytes);
+        delta.put(Space::Flows, keys::flow_name(&flow.name), hash.as_bytes().to_vec());
+        self.inner.parts.store.commit(delta).await?;
+        self.inner.stored_flows.lock().insert(hash);
+        Ok(hash)
     }
 
     /// Accepts a run; it is durable when this returns. Somebody must drive it ([`Engine::run_forever`] does).
@@ -53,8 +68,17 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Input`] where an input is missing or of a wrong type; store errors.
     pub async fn start(&self, start: Start) -> Result<RunId, EngineError> {
-        let _ = start;
-        Err(NOT_YET())
+        let (claim, mut live) = self.inner.accept(&start).await?;
+        let id = live.view.id;
+        match live.commit(false).await {
+            Ok(()) => {
+                drop(claim);
+                self.inner.enqueue(id);
+                Ok(id)
+            }
+            Err(error) if is_conflict(&error) => self.earlier(&start, error).await,
+            Err(error) => Err(error),
+        }
     }
 
     /// Accepts a run and drives it here until it stops; accepted and finished together in one commit where it can be.
@@ -62,8 +86,19 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start_and_wait(&self, start: Start) -> Result<RunView, EngineError> {
-        let _ = start;
-        Err(NOT_YET())
+        let _permit = self.inner.admission.acquire().await.map_err(|_| EngineError::Stopping)?;
+        let (claim, mut live) = self.inner.accept(&start).await?;
+        live.feed(EventKind::Begin);
+        match Box::pin(live.drive(false)).await {
+            Ok(()) => Ok(live.view),
+            Err(error) if is_conflict(&error) => {
+                drop(claim);
+                drop(_permit);
+                let run = self.earlier(&start, error).await?;
+                self.inner.drive(run).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Drives a run until it ends or waits (or waits for whoever drives it already).
@@ -71,8 +106,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`]; store errors.
     pub async fn drive_until_stopped(&self, run: RunId) -> Result<RunView, EngineError> {
-        let _ = run;
-        Err(NOT_YET())
+        self.inner.drive(run).await
     }
 
     /// Drives every run that can go on, until none can.
@@ -80,7 +114,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn run_until_idle(&self) -> Result<(), EngineError> {
-        Err(NOT_YET())
+        self.inner.run_until_idle().await
     }
 
     /// Drives the runs whose time has come. Answers how many.
@@ -88,7 +122,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn run_due(&self) -> Result<usize, EngineError> {
-        Err(NOT_YET())
+        self.inner.run_due().await
     }
 
     /// When the next run is due.
@@ -96,7 +130,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn next_due(&self) -> Result<Option<Millis>, EngineError> {
-        Err(NOT_YET())
+        self.inner.next_due().await
     }
 
     /// Drives runs as they become ready, until `shutdown` is true; then lets steps under way end and returns.
@@ -104,8 +138,7 @@ impl Engine {
     /// # Errors
     /// The first store error.
     pub async fn run_forever(&self, shutdown: tokio::sync::watch::Receiver<bool>) -> Result<(), EngineError> {
-        let _ = shutdown;
-        Err(NOT_YET())
+        self.inner.run_forever(shutdown).await
     }
 
     /// Sends a signal to a run. Kept until the run waits for it.
@@ -113,8 +146,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`], [`EngineError::NotNow`] for a run that has ended.
     pub async fn signal(&self, run: RunId, name: &str, payload: Value) -> Result<(), EngineError> {
-        let _ = (run, name, payload);
-        Err(NOT_YET())
+        self.open(run, "signals").await?;
+        self.inner.send(run, &Message::Signal { name: name.to_owned(), payload }).await
     }
 
     /// Says yes to an approval (or limit) that the run waits for; the step may stay open where there is only one.
@@ -128,8 +161,7 @@ impl Engine {
         by: &str,
         comment: &str,
     ) -> Result<(), EngineError> {
-        let _ = (run, path, by, comment);
-        Err(NOT_YET())
+        self.decide(run, path, true, by, comment).await
     }
 
     /// Says no.
@@ -137,8 +169,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::approve`].
     pub async fn reject(&self, run: RunId, path: Option<StepPath>, by: &str, comment: &str) -> Result<(), EngineError> {
-        let _ = (run, path, by, comment);
-        Err(NOT_YET())
+        self.decide(run, path, false, by, comment).await
     }
 
     /// Ends a run. Steps whose outcome is unknown are listed in its record.
@@ -146,8 +177,11 @@ impl Engine {
     /// # Errors
     /// As [`Engine::signal`].
     pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
-        let _ = run;
-        Err(NOT_YET())
+        let view = self.known(run).await?;
+        if view.status.is_ended() && view.status != Status::Expired {
+            return Err(not_now(&view, "it has ended already"));
+        }
+        self.inner.send(run, &Message::Cancel).await
     }
 
     /// Lets an expired run go on; its waits get new deadlines.
@@ -155,8 +189,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`], [`EngineError::NotNow`].
     pub async fn resume(&self, run: RunId) -> Result<(), EngineError> {
-        let _ = run;
-        Err(NOT_YET())
+        let view = self.known(run).await?;
+        if view.status != Status::Expired {
+            return Err(not_now(&view, "only expired runs can be resumed"));
+        }
+        self.inner.send(run, &Message::Resume).await
     }
 
     /// Lets a failed run go on: from the step that failed, or from an earlier card of one of the lists it was in.
@@ -164,8 +201,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`], [`EngineError::NotNow`].
     pub async fn retry(&self, run: RunId, from: Option<CardId>) -> Result<(), EngineError> {
-        let _ = (run, from);
-        Err(NOT_YET())
+        let view = self.known(run).await?;
+        if view.status != Status::Failed {
+            return Err(not_now(&view, "only failed runs can be retried"));
+        }
+        self.inner.send(run, &Message::Retry { from }).await
     }
 
     /// Says whether a write in doubt happened.
@@ -173,8 +213,20 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`], [`EngineError::NotNow`].
     pub async fn settle(&self, run: RunId, path: StepPath, settlement: Settlement) -> Result<(), EngineError> {
-        let _ = (run, path, settlement);
-        Err(NOT_YET())
+        let view = self.known(run).await?;
+        let in_doubt = |w: &&WaitView| w.path == path && matches!(w.reason, WaitReason::InDoubt { .. });
+        if !self.inner.is_active(run)
+            && view.waits.len() < WAITS_SHOWN_MAX
+            && view.waits.iter().find(in_doubt).is_none()
+        {
+            return Err(not_now(&view, "the step is not in doubt"));
+        }
+        let message = match settlement {
+            Settlement::Happened(outputs) => Message::Happened { path, outputs },
+            Settlement::DidNot => Message::DidNot { path },
+            Settlement::GiveUp => Message::GiveUp { path },
+        };
+        self.inner.send(run, &message).await
     }
 
     /// A run's record.
@@ -182,8 +234,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn run(&self, run: RunId) -> Result<Option<RunView>, EngineError> {
-        let _ = run;
-        Err(NOT_YET())
+        self.inner.record(run).await
     }
 
     /// Runs, newest first.
@@ -191,8 +242,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn runs(&self, filter: &RunFilter, cursor: Option<RunId>, limit: usize) -> Result<RunPage, EngineError> {
-        let _ = (filter, cursor, limit);
-        Err(NOT_YET())
+        self.inner.runs(filter, cursor, limit).await
     }
 
     /// History of a run: at most `limit` entries after number `after`.
@@ -200,8 +250,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn entries(&self, run: RunId, after: u64, limit: usize) -> Result<Vec<Entry>, EngineError> {
-        let _ = (run, after, limit);
-        Err(NOT_YET())
+        self.inner.entries(run, after, limit).await
     }
 
     /// What a flow may need of connections: one for each slot, with the scopes of all cards that use it.
@@ -209,20 +258,59 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Flow`].
     pub fn needs(&self, flow: &Flow) -> Result<Vec<Need>, EngineError> {
-        Ok(Program::compile(flow, None, self.parts.cards.as_ref())?.needs())
+        Ok(Program::compile(flow, None, self.inner.parts.cards.as_ref())?.needs())
     }
 
     /// Notices from now on. A slow subscriber loses the oldest and learns how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.notices.subscribe()
+        self.inner.notices.subscribe()
     }
 
     /// The store, for whoever keeps other records in it.
     #[must_use]
     pub fn store(&self) -> Arc<dyn crate::ports::Store> {
-        self.parts.store.clone()
+        self.inner.parts.store.clone()
+    }
+
+    async fn known(&self, run: RunId) -> Result<RunView, EngineError> {
+        self.inner.record(run).await?.ok_or(EngineError::NoRun(run))
+    }
+
+    async fn open(&self, run: RunId, what: &str) -> Result<RunView, EngineError> {
+        let view = self.known(run).await?;
+        if view.status.is_ended() {
+            return Err(not_now(&view, &format!("it takes no {what} any more")));
+        }
+        Ok(view)
+    }
+
+    async fn decide(
+        &self,
+        run: RunId,
+        path: Option<StepPath>,
+        approved: bool,
+        by: &str,
+        comment: &str,
+    ) -> Result<(), EngineError> {
+        let view = self.open(run, "decisions").await?;
+        let mut asks = view.waits.iter().filter(|w| matches!(w.reason, WaitReason::Approval { .. }));
+        let fits = asks.by_ref().find(|w| path.as_ref().is_none_or(|p| w.path == *p));
+        if fits.is_none() && !self.inner.is_active(run) && view.waits.len() < WAITS_SHOWN_MAX {
+            return Err(not_now(&view, "nothing waits for a decision there"));
+        }
+        if path.is_none() && asks.next().is_some() {
+            return Err(not_now(&view, "several steps wait for a decision; name one"));
+        }
+        let message = Message::Decide { path, approved, by: by.to_owned(), comment: comment.to_owned() };
+        self.inner.send(run, &message).await
+    }
+
+    async fn earlier(&self, start: &Start, error: EngineError) -> Result<RunId, EngineError> {
+        self.inner.accepted_before(start).await?.ok_or(error)
     }
 }
-#[allow(unused)]
-type Unused = Fields;
+
+fn not_now(view: &RunView, message: &str) -> EngineError {
+    EngineError::NotNow { run: view.id, status: view.status, message: message.to_owned() }
+}

@@ -3,5 +3,17 @@
 //! Must never decide what a run does next (the machine does), nor act before the commit that allows it.
 //! Tests: `crates/engine/tests`.
 
+mod accept;
 pub mod api;
+mod commit;
+mod drive;
+mod effects;
 pub mod engine;
+mod inbox;
+mod inner;
+mod live;
+mod load;
+mod reads;
+mod schedule;
+mod tables;
+mod views;

@@ -37,6 +37,29 @@ pub fn collected(run: RunId, frame: u32, number: u32) -> Vec<u8> {
     [&run.to_bytes()[..], b"c", &frame.to_be_bytes(), &number.to_be_bytes()].concat()
 }
 
+/// What a key of the chunks names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunk {
+    /// A large value, by number.
+    Value(u32),
+    /// Collected outputs: frame and number.
+    Collected(u32, u32),
+}
+
+/// What a chunk's key says.
+#[must_use]
+pub fn chunk_of(key: &[u8]) -> Option<Chunk> {
+    let (_, rest) = key.split_first_chunk::<16>()?;
+    match rest.split_first()? {
+        (b'v', rest) => Some(Chunk::Value(u32::from_be_bytes(*rest.first_chunk::<4>()?))),
+        (b'c', rest) => {
+            let (frame, rest) = rest.split_first_chunk::<4>()?;
+            Some(Chunk::Collected(u32::from_be_bytes(*frame), u32::from_be_bytes(*rest.first_chunk::<4>()?)))
+        }
+        _ => None,
+    }
+}
+
 /// A due time: sorts by time.
 #[must_use]
 pub fn timer(due: Millis, run: RunId) -> Vec<u8> {

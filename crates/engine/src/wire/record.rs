@@ -119,6 +119,9 @@ pub struct RunView {
     /// The run that started it with *call flow async*.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+    /// The helper that this run runs, where it was started with *call flow async*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<FlowName>,
     /// Numbers.
     pub counts: Counts,
 }

@@ -17,7 +17,7 @@ const LARGE_BYTES: usize = 1_024;
 const MARK: &str = "$value";
 
 /// Which large values of a run are stored, under which number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StoredValues {
     by_address: HashMap<usize, (u32, Arc<Value>)>,
     next: u32,

@@ -1,0 +1,185 @@
+//! Commits of a run: state, record, history, timers and waits, all together.
+//!
+//! Must never leave an index (ready mark, timer, wait) that disagrees with the state in the same commit.
+//! Tests: `crates/engine/tests/crash.rs`.
+
+use std::collections::BTreeSet;
+
+use flowdeck_model::{Millis, RunId};
+
+use super::api::EngineError;
+use super::inner::flow_bytes;
+use super::live::Live;
+use crate::machine::event::Effect;
+use crate::machine::state::{Container, Phase, RunState};
+use crate::ports::{Delta, Op, Precondition, Space, StoreError, WaitKey};
+use crate::wire::entry::encode_block;
+use crate::wire::{keys, state as stored_state};
+
+impl Live {
+    /// Commits everything so far. `stops`: nothing goes on by itself afterwards.
+    pub(super) async fn commit(&mut self, stops: bool) -> Result<(), EngineError> {
+        self.commit_with(stops, Vec::new(), Vec::new()).await
+    }
+
+    /// As [`Live::commit`], with table changes; `Conflict` leaves the run in memory as it was before the call.
+    pub(super) async fn commit_with(
+        &mut self,
+        stops: bool,
+        preconditions: Vec<Precondition>,
+        ops: Vec<Op>,
+    ) -> Result<(), EngineError> {
+        if !self.dirty && self.entries.is_empty() && !(stops && self.stored.ready) {
+            return Ok(());
+        }
+        if self.is_over() && !self.program.main_flow().keep_data {
+            super::views::forget_data(&mut self.view);
+        }
+        super::views::refresh(&mut self.view, &self.state, &self.program);
+        let mut delta = Delta::new(self.inner.parts.store.epoch());
+        delta.preconditions = self.preconditions.clone();
+        delta.preconditions.extend(preconditions);
+        self.flow_ops(&mut delta)?;
+        delta.ops.extend(self.ops.iter().cloned());
+        delta.ops.extend(ops);
+        for key in &self.inbox_done {
+            delta.delete(Space::Inbox, key.clone());
+        }
+        let run = self.view.id;
+        delta.put(Space::Runs, keys::run(run), self.view.encode()?);
+        if let Some(first) = self.entries.first() {
+            delta.put(Space::Entries, keys::entries(run, first.seq), encode_block(&self.entries)?);
+        }
+        self.queue.retain(|effect| {
+            let Effect::Forget { frame, chunks } = effect else { return true };
+            for n in 0..*chunks {
+                delta.delete(Space::Chunks, keys::collected(run, *frame, n));
+            }
+            false
+        });
+        let timer = self.state.next_due();
+        let waits = wait_keys(run, &self.state);
+        let ready = !stops && !self.is_over();
+        self.index_ops(&mut delta, timer, &waits, ready);
+        let is_gone = matches!(self.state.phase, Phase::Finished(_) | Phase::Cancelled);
+        let chunks = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
+        self.inner.parts.store.commit(delta).await?;
+        self.committed(timer, waits, ready, !is_gone, &chunks);
+        Ok(())
+    }
+
+    fn flow_ops(&self, delta: &mut Delta) -> Result<(), EngineError> {
+        if let Some(flow) = &self.flow_unsaved {
+            delta.put(Space::Flows, keys::flow_version(self.view.hash), flow_bytes(flow)?);
+        }
+        Ok(())
+    }
+
+    fn index_ops(&self, delta: &mut Delta, timer: Option<Millis>, waits: &BTreeSet<Vec<u8>>, ready: bool) {
+        let run = self.view.id;
+        if ready && !self.stored.ready {
+            delta.put(Space::Ready, keys::run(run), Vec::new());
+        } else if !ready && self.stored.ready {
+            delta.delete(Space::Ready, keys::run(run));
+        }
+        if timer != self.stored.timer {
+            if let Some(old) = self.stored.timer {
+                delta.delete(Space::Timers, keys::timer(old, run));
+            }
+            if let Some(due) = timer {
+                delta.put(Space::Timers, keys::timer(due, run), Vec::new());
+            }
+        }
+        for old in self.stored.waits.difference(waits) {
+            delta.delete(Space::Waits, old.clone());
+        }
+        for new in waits.difference(&self.stored.waits) {
+            delta.put(Space::Waits, new.clone(), Vec::new());
+        }
+    }
+
+    fn drop_state(&self, delta: &mut Delta) -> Vec<u32> {
+        let run = self.view.id;
+        if self.stored.state {
+            delta.delete(Space::States, keys::run(run));
+            for number in self.stored.values.numbers() {
+                delta.delete(Space::Chunks, keys::value(run, number));
+            }
+        }
+        Vec::new()
+    }
+
+    /// Answers the loops whose new results are in the delta.
+    fn put_state(&mut self, delta: &mut Delta) -> Result<Vec<u32>, EngineError> {
+        let run = self.view.id;
+        let mut loops = Vec::new();
+        for (id, frame) in &mut self.state.frames {
+            if let Some(Container::Loop(l)) = &mut frame.container
+                && l.stored < l.results.len()
+            {
+                let chunk = stored_state::encode_collected(&l.results[l.stored..])?;
+                delta.put(Space::Chunks, keys::collected(run, *id, l.chunks), chunk);
+                l.chunks += 1;
+                loops.push(*id);
+            }
+        }
+        let encoded = stored_state::encode(&mut self.state, &mut self.stored.values)?;
+        for (number, bytes) in encoded.new {
+            delta.put(Space::Chunks, keys::value(run, number), bytes);
+        }
+        for number in encoded.gone {
+            delta.delete(Space::Chunks, keys::value(run, number));
+        }
+        delta.put(Space::States, keys::run(run), encoded.state);
+        Ok(loops)
+    }
+
+    fn committed(&mut self, timer: Option<Millis>, waits: BTreeSet<Vec<u8>>, ready: bool, state: bool, loops: &[u32]) {
+        for id in loops {
+            if let Some(l) = self.state.frames.get_mut(id).and_then(|f| f.looping()) {
+                l.stored = l.results.len();
+            }
+        }
+        if timer.is_some() && timer != self.stored.timer {
+            self.inner.wake.notify_one();
+        }
+        self.stored.timer = timer;
+        self.stored.waits = waits;
+        self.stored.ready = ready;
+        self.stored.state = state;
+        if self.flow_unsaved.take().is_some() {
+            self.inner.stored_flows.lock().insert(self.view.hash);
+        }
+        self.preconditions.clear();
+        self.ops.clear();
+        self.inbox_done.clear();
+        let entries = std::mem::take(&mut self.entries);
+        if self.inner.notices.receiver_count() > 0 {
+            for entry in &entries {
+                self.notify(entry, false);
+            }
+        }
+        for child in self.children.drain(..) {
+            self.inner.enqueue(child);
+        }
+        self.dirty = false;
+        self.dirty_since = None;
+        self.outcome_since = None;
+        self.steps = 0;
+        self.bytes = 0;
+    }
+}
+
+/// Keys of everything the state waits for by index.
+fn wait_keys(run: RunId, state: &RunState) -> BTreeSet<Vec<u8>> {
+    if state.phase != Phase::Running {
+        return BTreeSet::new();
+    }
+    let holds = state.frames.values().filter_map(|f| f.hold.as_ref());
+    holds.map(|h| keys::wait(&WaitKey(h.on.clone()), h.seen, run)).collect()
+}
+
+/// Whether a commit was refused because something changed in between.
+pub(super) fn is_conflict(error: &EngineError) -> bool {
+    matches!(error, EngineError::Store(StoreError::Conflict))
+}

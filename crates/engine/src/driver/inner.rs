@@ -1,0 +1,246 @@
+//! What all runs of one engine share: caches, the ready queue, who drives which run.
+//!
+//! Must never hold a lock across an await, nor memory for a run that waits.
+//! Tests: `crates/engine/tests`.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use flowdeck_model::{Flow, FlowHash, FlowName, RunId};
+use parking_lot::Mutex;
+use rand::{Rng, SeedableRng};
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
+
+use super::api::{EngineError, Notice, Parts};
+use crate::machine::program::Program;
+use crate::ports::{Space, WaitKey};
+use crate::wire::{self, keys};
+
+/// Most runs named in memory as ready; more are found in the store.
+const QUEUE_MAX: usize = 4_096;
+/// Most compiled flows kept.
+const PROGRAMS_MAX: usize = 512;
+
+pub(super) struct Inner {
+    pub(super) parts: Parts,
+    pub(super) notices: broadcast::Sender<Notice>,
+    pub(super) admission: Semaphore,
+    pub(super) wake: Notify,
+    pub(super) stopping: AtomicBool,
+    number: AtomicU64,
+    random: Mutex<rand::rngs::StdRng>,
+    programs: Mutex<HashMap<(FlowHash, Option<FlowName>), Arc<Program>>>,
+    hashes: Mutex<HashMap<usize, (Weak<Flow>, FlowHash)>>,
+    pub(super) stored_flows: Mutex<HashSet<FlowHash>>,
+    queue: Mutex<Queue>,
+    active: Mutex<HashMap<RunId, Arc<Slot>>>,
+}
+
+/// Runs that may go on.
+#[derive(Default)]
+struct Queue {
+    runs: VecDeque<RunId>,
+    named: HashSet<RunId>,
+    overflowed: bool,
+    wakes: VecDeque<Wake>,
+}
+
+/// A sweep over everybody who waits for one thing.
+#[derive(Debug, Clone)]
+pub(super) struct Wake {
+    pub(super) on: WaitKey,
+    pub(super) after: Option<Vec<u8>>,
+}
+
+/// A run that somebody drives.
+pub(super) struct Slot {
+    nudged: AtomicBool,
+    pub(super) notify: Notify,
+    over: watch::Sender<bool>,
+}
+
+/// The right to drive a run, until dropped.
+pub(super) struct Claim {
+    inner: Arc<Inner>,
+    run: RunId,
+    pub(super) slot: Arc<Slot>,
+}
+
+impl Slot {
+    /// Whether there is something new since the last time.
+    pub(super) fn take_nudge(&self) -> bool {
+        self.nudged.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.inner.active.lock().remove(&self.run);
+        if self.slot.nudged.load(Ordering::Acquire) {
+            self.inner.enqueue(self.run);
+        }
+        self.slot.over.send_replace(true);
+    }
+}
+
+impl Inner {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        let (notices, _) = broadcast::channel(parts.limits.notices_max.max(1));
+        Arc::new(Self {
+            notices,
+            admission: Semaphore::new(parts.limits.active_runs_max.max(1)),
+            wake: Notify::new(),
+            stopping: AtomicBool::new(false),
+            number: AtomicU64::new(0),
+            random: Mutex::new(rand::rngs::StdRng::seed_from_u64(parts.seed)),
+            programs: Mutex::default(),
+            hashes: Mutex::default(),
+            stored_flows: Mutex::default(),
+            queue: Mutex::default(),
+            active: Mutex::default(),
+            parts,
+        })
+    }
+
+    pub(super) fn random(&self) -> u128 {
+        self.random.lock().random()
+    }
+
+    /// Rises with each call.
+    pub(super) fn number(&self) -> u64 {
+        self.number.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Who drives the run, or the right to.
+    pub(super) fn claim(self: &Arc<Self>, run: RunId) -> Result<Claim, watch::Receiver<bool>> {
+        let mut active = self.active.lock();
+        if let Some(slot) = active.get(&run) {
+            return Err(slot.over.subscribe());
+        }
+        let (over, _) = watch::channel(false);
+        let slot = Arc::new(Slot { nudged: AtomicBool::new(false), notify: Notify::new(), over });
+        active.insert(run, slot.clone());
+        Ok(Claim { inner: self.clone(), run, slot })
+    }
+
+    /// Something new came for a run: tell who drives it, else put it into the queue.
+    pub(super) fn nudge(&self, run: RunId) {
+        let slot = self.active.lock().get(&run).cloned();
+        match slot {
+            Some(slot) => {
+                slot.nudged.store(true, Ordering::Release);
+                slot.notify.notify_one();
+            }
+            None => self.enqueue(run),
+        }
+    }
+
+    /// Names a run as ready.
+    pub(super) fn enqueue(&self, run: RunId) {
+        let mut queue = self.queue.lock();
+        if queue.runs.len() >= QUEUE_MAX {
+            queue.overflowed = true;
+        } else if queue.named.insert(run) {
+            queue.runs.push_back(run);
+        }
+        drop(queue);
+        self.wake.notify_one();
+    }
+
+    /// More ready runs may be in the store than in memory.
+    pub(super) fn look_into_store(&self) {
+        self.queue.lock().overflowed = true;
+        self.wake.notify_one();
+    }
+
+    pub(super) fn push_wake(&self, wake: Wake) {
+        self.queue.lock().wakes.push_back(wake);
+        self.wake.notify_one();
+    }
+
+    pub(super) fn pop_wake(&self) -> Option<Wake> {
+        self.queue.lock().wakes.pop_front()
+    }
+
+    pub(super) fn pop_ready(&self) -> Option<RunId> {
+        let mut queue = self.queue.lock();
+        let run = queue.runs.pop_front()?;
+        queue.named.remove(&run);
+        Some(run)
+    }
+
+    /// Whether nothing is named as ready.
+    pub(super) fn is_idle(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.runs.is_empty() && queue.wakes.is_empty() && !queue.overflowed
+    }
+
+    /// Wakes everybody who drives a run.
+    pub(super) fn nudge_all(&self) {
+        for slot in self.active.lock().values() {
+            slot.notify.notify_one();
+        }
+    }
+
+    /// Takes the mark that the store must be looked into.
+    pub(super) fn take_overflow(&self) -> bool {
+        std::mem::take(&mut self.queue.lock().overflowed)
+    }
+
+    pub(super) fn is_active(&self, run: RunId) -> bool {
+        self.active.lock().contains_key(&run)
+    }
+
+    /// The hash of a flow version; remembered by address while the flow lives.
+    pub(super) fn hash(&self, flow: &Arc<Flow>) -> Result<FlowHash, EngineError> {
+        let address = Arc::as_ptr(flow) as usize;
+        if let Some((known, hash)) = self.hashes.lock().get(&address)
+            && known.upgrade().is_some_and(|k| Arc::ptr_eq(&k, flow))
+        {
+            return Ok(*hash);
+        }
+        let hash = FlowHash::of(&flow_bytes(flow)?);
+        let mut hashes = self.hashes.lock();
+        if hashes.len() >= PROGRAMS_MAX {
+            hashes.clear();
+        }
+        hashes.insert(address, (Arc::downgrade(flow), hash));
+        Ok(hash)
+    }
+
+    /// A flow made ready to run; read from the store where it is not given.
+    pub(super) async fn program(
+        &self,
+        hash: FlowHash,
+        entry: Option<&FlowName>,
+        flow: Option<&Flow>,
+    ) -> Result<Arc<Program>, EngineError> {
+        let key = (hash, entry.cloned());
+        if let Some(known) = self.programs.lock().get(&key) {
+            return Ok(known.clone());
+        }
+        let read;
+        let flow = match flow {
+            Some(flow) => flow,
+            None => {
+                let bytes = self.parts.store.get(Space::Flows, &keys::flow_version(hash)).await?;
+                let missing = || EngineError::Internal(format!("flow version {hash} is not in the store"));
+                read = wire::decode::<Flow>("flow", &bytes.ok_or_else(missing)?)?;
+                &read
+            }
+        };
+        let program = Arc::new(Program::compile(flow, entry, self.parts.cards.as_ref())?);
+        let mut programs = self.programs.lock();
+        if programs.len() >= PROGRAMS_MAX {
+            programs.clear();
+        }
+        programs.insert(key, program.clone());
+        Ok(program)
+    }
+}
+
+/// The canonical stored form of a flow version; its hash is over these bytes.
+pub(super) fn flow_bytes(flow: &Flow) -> Result<Vec<u8>, EngineError> {
+    Ok(wire::encode("flow", flow)?)
+}

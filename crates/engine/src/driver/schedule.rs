@@ -1,0 +1,257 @@
+//! Which run goes on next: ready marks, due times, changed connections.
+//!
+//! Must never hold memory for each waiting run: it reads indexes in batches.
+//! Tests: `crates/engine/tests/waits.rs`, `crates/engine/tests/connect.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flowdeck_model::{Millis, RunId};
+use futures_util::FutureExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::api::EngineError;
+use super::inner::{Inner, Wake};
+use crate::ports::{Delta, Scan, Space, WaitKey};
+use crate::wire::keys;
+
+/// Keys read at once.
+const BATCH: usize = 256;
+/// Longest sleep between two looks at the timers, in milliseconds (wall clocks jump).
+const NAP_MS: u64 = 60_000;
+
+impl Inner {
+    /// Makes ready what an earlier process left.
+    pub(super) async fn recover(&self) -> Result<(), EngineError> {
+        self.look_into_store();
+        // One question for each thing waited for, not for each run that waits.
+        let mut after = None;
+        loop {
+            let mut scan = Scan::prefix(Space::Waits, keys::CONNECTION_WAITS, 1);
+            scan.after = after.take();
+            scan.keys_only = true;
+            let Some((key, _)) = self.parts.store.scan(scan).await?.pop() else { return Ok(()) };
+            let Some((on, seen, _)) = keys::wait_of(&key) else {
+                after = Some(key);
+                continue;
+            };
+            if self.parts.authorizer.changed(&on, seen).await? {
+                self.push_wake(Wake { on: on.clone(), after: None });
+            }
+            let mut end = keys::waits_on(&on);
+            end.extend([0xff; 25]);
+            after = Some(end);
+        }
+    }
+
+    /// The next runs to drive, at most a batch.
+    pub(super) async fn next_runs(&self) -> Result<Vec<RunId>, EngineError> {
+        let mut runs = Vec::new();
+        while runs.len() < BATCH {
+            let Some(run) = self.pop_ready() else { break };
+            runs.push(run);
+        }
+        if runs.is_empty() && self.take_overflow() {
+            runs = self.ready_in_store().await?;
+        }
+        if runs.is_empty()
+            && let Some(wake) = self.pop_wake()
+        {
+            runs = self.woken(wake).await?;
+        }
+        Ok(runs)
+    }
+
+    async fn ready_in_store(&self) -> Result<Vec<RunId>, EngineError> {
+        let mut runs = Vec::new();
+        let mut scan = Scan::prefix(Space::Ready, Vec::new(), BATCH);
+        scan.keys_only = true;
+        loop {
+            let batch = self.parts.store.scan(scan.clone()).await?;
+            let is_last = batch.len() < BATCH;
+            scan.after = batch.last().map(|(key, _)| key.clone());
+            runs.extend(batch.iter().filter_map(|(key, _)| keys::run_of(key)).filter(|run| !self.is_active(*run)));
+            if !runs.is_empty() || is_last {
+                if !is_last {
+                    self.look_into_store();
+                }
+                return Ok(runs);
+            }
+        }
+    }
+
+    /// A batch of those who wait for what changed. Waits of a newer version saw the change already.
+    async fn woken(&self, wake: Wake) -> Result<Vec<RunId>, EngineError> {
+        let mut scan = Scan::prefix(Space::Waits, keys::waits_on(&wake.on), BATCH);
+        scan.after = wake.after;
+        scan.keys_only = true;
+        let batch = self.parts.store.scan(scan).await?;
+        let is_last = batch.len() < BATCH;
+        let after = batch.last().map(|(key, _)| key.clone());
+        let mut runs = Vec::new();
+        let mut known: HashMap<u64, bool> = HashMap::new();
+        for (key, _) in &batch {
+            let Some((on, seen, run)) = keys::wait_of(key) else { continue };
+            let changed = match known.get(&seen) {
+                Some(changed) => *changed,
+                None => {
+                    let changed = self.parts.authorizer.changed(&on, seen).await?;
+                    known.insert(seen, changed);
+                    changed
+                }
+            };
+            if !changed {
+                return Ok(runs);
+            }
+            if self.is_active(run) { self.nudge(run) } else { runs.push(run) }
+        }
+        if !is_last {
+            self.push_wake(Wake { on: wake.on, after });
+        }
+        Ok(runs)
+    }
+
+    /// Begins a sweep for each thing that changed, where anybody waits for it.
+    pub(super) fn changed(&self, keys: Vec<WaitKey>) {
+        for on in keys {
+            self.push_wake(Wake { on, after: None });
+        }
+    }
+
+    pub(super) async fn next_due(&self) -> Result<Option<Millis>, EngineError> {
+        let mut scan = Scan::prefix(Space::Timers, Vec::new(), 1);
+        scan.keys_only = true;
+        let first = self.parts.store.scan(scan).await?.pop();
+        Ok(first.and_then(|(key, _)| keys::timer_of(&key)).map(|(due, _)| due))
+    }
+
+    /// Names the runs whose time has come, at most a batch; active ones watch their own time.
+    pub(super) async fn due_runs(&self, after: Option<Vec<u8>>) -> Result<(Vec<RunId>, Option<Vec<u8>>), EngineError> {
+        let now = self.parts.clock.now();
+        let mut scan = Scan::prefix(Space::Timers, Vec::new(), BATCH);
+        scan.keys_only = true;
+        scan.after = after;
+        let batch = self.parts.store.scan(scan).await?;
+        let mut runs = Vec::new();
+        let mut last = None;
+        for (key, _) in &batch {
+            let Some((due, run)) = keys::timer_of(key) else { continue };
+            if due > now {
+                return Ok((runs, None));
+            }
+            runs.push(run);
+            last = Some(key.clone());
+        }
+        Ok((runs, last.filter(|_| batch.len() == BATCH)))
+    }
+
+    /// Drives runs side by side; the first error of the store ends it, other errors end their run only.
+    pub(super) async fn drive_all(self: &Arc<Self>, runs: Vec<RunId>) -> Result<(), EngineError> {
+        let mut tasks = JoinSet::new();
+        for run in runs {
+            let inner = self.clone();
+            tasks.spawn(async move { (run, inner.drive(run).await) });
+        }
+        while let Some(joined) = tasks.join_next().await {
+            match joined {
+                Ok((run, result)) => self.judge(run, result.map(drop)).await?,
+                Err(error) => return Err(EngineError::Internal(format!("a drive ended badly: {error}"))),
+            }
+        }
+        Ok(())
+    }
+
+    /// A store error ends everything; a run that cannot be read is set aside and reported.
+    async fn judge(&self, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
+            Err(error) => {
+                tracing::error!(%run, %error, "the run cannot go on and is set aside");
+                let mut delta = Delta::new(self.parts.store.epoch());
+                delta.delete(Space::Ready, keys::run(run));
+                Ok(self.parts.store.commit(delta).await?)
+            }
+        }
+    }
+
+    pub(super) async fn run_until_idle(self: &Arc<Self>) -> Result<(), EngineError> {
+        loop {
+            if let Some(keys) = self.parts.authorizer.next_changes().now_or_never() {
+                self.changed(keys);
+            }
+            let runs = self.next_runs().await?;
+            if !runs.is_empty() {
+                self.drive_all(runs).await?;
+            } else if self.is_idle() {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) async fn run_due(self: &Arc<Self>) -> Result<usize, EngineError> {
+        let mut count = 0;
+        let mut after = None;
+        loop {
+            let (runs, next) = self.due_runs(after).await?;
+            count += runs.len();
+            self.drive_all(runs).await?;
+            match next {
+                Some(key) => after = Some(key),
+                None => return Ok(count),
+            }
+        }
+    }
+
+    pub(super) async fn run_forever(self: &Arc<Self>, mut shutdown: watch::Receiver<bool>) -> Result<(), EngineError> {
+        let mut tasks: JoinSet<(RunId, Result<(), EngineError>)> = JoinSet::new();
+        let most = self.parts.limits.active_runs_max.max(1);
+        while !*shutdown.borrow() {
+            let mut due = None;
+            if tasks.len() < most {
+                let (mut runs, _) = self.due_runs(None).await?;
+                runs.extend(self.next_runs().await?);
+                runs.retain(|run| !self.is_active(*run));
+                let idle = runs.is_empty();
+                for run in runs {
+                    let inner = self.clone();
+                    tasks.spawn(async move { (run, inner.drive(run).await.map(drop)) });
+                }
+                if !idle || !self.is_idle() {
+                    tokio::task::yield_now().await;
+                    while let Some(joined) = tasks.try_join_next() {
+                        self.joined(joined).await?;
+                    }
+                    continue;
+                }
+                due = self.next_due().await?;
+            }
+            let nap = due.map_or(NAP_MS, |due| due.since(self.parts.clock.now()).clamp(1, NAP_MS));
+            tokio::select! {
+                changed = shutdown.changed() => if changed.is_err() { break },
+                keys = self.parts.authorizer.next_changes() => self.changed(keys),
+                () = self.wake.notified(), if tasks.len() < most => {}
+                Some(joined) = tasks.join_next(), if !tasks.is_empty() => self.joined(joined).await?,
+                () = self.parts.clock.sleep(nap) => {}
+            }
+        }
+        self.stopping.store(true, Ordering::Release);
+        self.nudge_all();
+        while let Some(joined) = tasks.join_next().await {
+            self.joined(joined).await?;
+        }
+        Ok(())
+    }
+
+    async fn joined(
+        &self,
+        joined: Result<(RunId, Result<(), EngineError>), tokio::task::JoinError>,
+    ) -> Result<(), EngineError> {
+        match joined {
+            Ok((run, result)) => self.judge(run, result).await,
+            Err(error) => Err(EngineError::Internal(format!("a drive ended badly: {error}"))),
+        }
+    }
+}

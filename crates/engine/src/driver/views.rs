@@ -1,0 +1,92 @@
+//! A run's record out of its state.
+//!
+//! Must never show more waits than a record may hold.
+//! Tests: `crates/engine/tests`.
+
+use flowdeck_model::{Fields, Millis};
+
+use crate::machine::program::Program;
+use crate::machine::state::{Phase, RunState, Step, Waiting};
+use crate::wire::entry::WaitReason;
+use crate::wire::record::{RunView, Status, WAITS_SHOWN_MAX, WaitView};
+
+/// Where a run is.
+pub(super) fn status(state: &RunState) -> Status {
+    match &state.phase {
+        Phase::New | Phase::Running => Status::Running,
+        Phase::Finished(_) => Status::Finished,
+        Phase::Failed { .. } => Status::Failed,
+        Phase::Cancelled => Status::Cancelled,
+        Phase::Expired => Status::Expired,
+    }
+}
+
+/// Writes the end into the record.
+pub(super) fn close(view: &mut RunView, state: &RunState, at: Millis) {
+    view.status = status(state);
+    view.ended_at = Some(at);
+    view.waits.clear();
+    view.output = None;
+    view.raw = None;
+    view.fault = None;
+    view.failed_at = None;
+    match &state.phase {
+        Phase::Finished(outcome) => {
+            view.output = Some(outcome.output.clone());
+            view.raw = outcome.raw.clone();
+            view.stopped = outcome.stopped;
+        }
+        Phase::Failed { fault, path, .. } => {
+            view.fault = Some(fault.clone());
+            view.failed_at = Some(path.clone());
+        }
+        _ => {}
+    }
+}
+
+/// Brings waits and doubts up to date, for a run that stops without having ended, or failed.
+pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
+    view.unknown = state.unknown.clone();
+    let mut doubt = false;
+    view.waits.clear();
+    for (id, frame) in &state.frames {
+        let (reason, deadline) = match (&frame.hold, &frame.step) {
+            (Some(hold), _) => {
+                (WaitReason::Connection { prompt: hold.prompt, reason: hold.reason }, Some(hold.deadline))
+            }
+            (None, Step::InDoubt { intent, fault, deadline }) => {
+                doubt = true;
+                let reason = WaitReason::InDoubt { card: intent.card.clone(), message: fault.message.clone() };
+                (reason, Some(*deadline))
+            }
+            (None, Step::Pausing { until, .. }) => (WaitReason::Retry { until: *until }, None),
+            (None, Step::Waiting(waiting)) => match waiting {
+                Waiting::Time { until } => (WaitReason::Time { until: *until }, None),
+                Waiting::Signal { name, deadline } => (WaitReason::Signal { name: name.clone() }, Some(*deadline)),
+                Waiting::Approval { message, deadline } | Waiting::Limit { message, deadline, .. } => {
+                    (WaitReason::Approval { message: message.clone() }, Some(*deadline))
+                }
+            },
+            _ => continue,
+        };
+        if view.waits.len() < WAITS_SHOWN_MAX {
+            view.waits.push(WaitView { path: state.path(program, *id), reason, deadline });
+        }
+    }
+    let under_way = state.frames.values().any(crate::machine::state::Frame::is_busy);
+    if state.phase == Phase::Running && !under_way {
+        view.status = if doubt {
+            Status::InDoubt
+        } else if view.waits.is_empty() {
+            Status::Running
+        } else {
+            Status::Waiting
+        };
+    }
+}
+
+/// What is kept of a run whose flow keeps no data, once it has ended.
+pub(super) fn forget_data(view: &mut RunView) {
+    view.input = Fields::new();
+    view.event = None;
+}

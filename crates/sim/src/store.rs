@@ -1,0 +1,208 @@
+//! A store in memory that counts its operations and fails or dies at a chosen one.
+//!
+//! Must never show a part of a commit.
+//! Tests: the store contract is in `crates/store`; this fake is only as good as the engine's tests need.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use flowdeck_engine::ports::store::KeyValue;
+use flowdeck_engine::ports::{Delta, Op, Precondition, Scan, Space, Store, StoreError};
+use parking_lot::Mutex;
+
+type Keys = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
+/// What happens at the chosen operation, and to every later one of this opening.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies before the operation took effect.
+    DieBefore,
+    /// It took effect, but nobody learned so.
+    DieAfter,
+}
+
+/// What survives a crash.
+#[derive(Debug, Default)]
+struct Disk {
+    keys: Mutex<Keys>,
+    epoch: AtomicU64,
+}
+
+/// One opening of a fake disk.
+#[derive(Debug)]
+pub struct FakeStore {
+    disk: Arc<Disk>,
+    epoch: u64,
+    operations: AtomicU64,
+    commits: AtomicU64,
+    rule: Mutex<Option<(u64, Fault)>>,
+    dead: AtomicBool,
+    last_ops: Mutex<usize>,
+}
+
+impl Default for FakeStore {
+    fn default() -> Self {
+        Self::open(Arc::default())
+    }
+}
+
+impl FakeStore {
+    fn open(disk: Arc<Disk>) -> Self {
+        let epoch = disk.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        Self {
+            disk,
+            epoch,
+            operations: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            rule: Mutex::new(None),
+            dead: AtomicBool::new(false),
+            last_ops: Mutex::new(0),
+        }
+    }
+
+    /// The same disk, opened again as after a crash.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self::open(self.disk.clone())
+    }
+
+    /// Operation number `n` (from 1) ends as `fault` says, and so does every later one.
+    pub fn fail_at(&self, n: u64, fault: Fault) {
+        *self.rule.lock() = Some((n, fault));
+    }
+
+    /// Everything fails from now on, as after a kill.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it died.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
+    }
+
+    /// Operations so far.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations.load(Ordering::SeqCst)
+    }
+
+    /// Commits so far.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    /// How many changes the last commit had.
+    #[must_use]
+    pub fn last_commit_ops(&self) -> usize {
+        *self.last_ops.lock()
+    }
+
+    /// How many keys a space has.
+    #[must_use]
+    pub fn count(&self, space: Space) -> usize {
+        self.disk.keys.lock().keys().filter(|(s, _)| *s == space).count()
+    }
+
+    /// Bytes of all values of a space.
+    #[must_use]
+    pub fn bytes(&self, space: Space) -> usize {
+        self.disk.keys.lock().iter().filter(|((s, _), _)| *s == space).map(|(_, v)| v.len()).sum()
+    }
+
+    fn dead(&self) -> StoreError {
+        StoreError::Poisoned { folder: "sim".into(), what: "the simulation killed it".into() }
+    }
+
+    /// Whether the operation may take effect, and whether it may be answered.
+    fn begin(&self) -> (bool, bool) {
+        let n = self.operations.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.is_dead() {
+            return (false, false);
+        }
+        match *self.rule.lock() {
+            Some((at, fault)) if n >= at => {
+                self.kill();
+                (fault == Fault::DieAfter, false)
+            }
+            _ => (true, true),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        let (happens, answers) = self.begin();
+        if !happens {
+            return Err(self.dead());
+        }
+        let current = self.disk.epoch.load(Ordering::SeqCst);
+        if delta.epoch != current {
+            return Err(StoreError::Fenced { seen: delta.epoch, current });
+        }
+        let mut keys = self.disk.keys.lock();
+        for precondition in &delta.preconditions {
+            let holds = match precondition {
+                Precondition::Absent { space, key } => !keys.contains_key(&(*space, key.clone())),
+                Precondition::Equals { space, key, value } => keys.get(&(*space, key.clone())) == Some(value),
+            };
+            if !holds {
+                return Err(StoreError::Conflict);
+            }
+        }
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        *self.last_ops.lock() = delta.ops.len();
+        for op in delta.ops {
+            match op {
+                Op::Put { space, key, value } => drop(keys.insert((space, key), value)),
+                Op::Delete { space, key } => drop(keys.remove(&(space, key))),
+            }
+        }
+        if answers { Ok(()) } else { Err(self.dead()) }
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let (_, answers) = self.begin();
+        if !answers {
+            return Err(self.dead());
+        }
+        Ok(self.disk.keys.lock().get(&(space, key.to_vec())).cloned())
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<KeyValue>, StoreError> {
+        let (_, answers) = self.begin();
+        if !answers {
+            return Err(self.dead());
+        }
+        let keys = self.disk.keys.lock();
+        let fits = |key: &[u8]| {
+            key.starts_with(&scan.prefix)
+                && scan.after.as_ref().is_none_or(|after| if scan.reverse { key < after.as_slice() } else { key > after.as_slice() })
+        };
+        let first = match &scan.after {
+            Some(after) if !scan.reverse => after.clone().max(scan.prefix.clone()),
+            _ => scan.prefix.clone(),
+        };
+        let range = keys.range((scan.space, first)..).take_while(|((space, key), _)| {
+            *space == scan.space && (key.starts_with(&scan.prefix) || *key < scan.prefix || scan.after.is_some())
+        });
+        let take = |((_, key), value): (&(Space, Vec<u8>), &Vec<u8>)| {
+            (key.clone(), if scan.keys_only { Vec::new() } else { value.clone() })
+        };
+        let found = range.filter(|((_, key), _)| fits(key));
+        Ok(if scan.reverse {
+            found.collect::<Vec<_>>().into_iter().rev().take(scan.limit).map(take).collect()
+        } else {
+            found.take(scan.limit).map(take).collect()
+        })
+    }
+}
