@@ -1,1 +1,29 @@
-//! flowdeck-connections
+//! The connection registry: auth kinds, OAuth 2.0, refresh, sealing at rest, prompts, audit.
+//!
+//! Must never know flows' inner structure or a web framework, and never let a secret be printed.
+//! Tests: beside each module; `tests/connect.rs`, `tests/refresh.rs`.
+#![warn(missing_docs)]
+
+mod api;
+mod authorize;
+mod classify;
+mod connect;
+mod credential;
+mod fields;
+mod hosts;
+mod lifecycle;
+mod manage;
+mod prompts;
+mod protocol;
+mod random;
+mod record;
+mod refresh;
+mod registry;
+mod seal;
+mod secret;
+
+pub use api::*;
+pub use random::{OsRandom, Random};
+pub use registry::Registry;
+pub use seal::{MasterKey, SealError};
+pub use secret::SecretText;

@@ -1,0 +1,88 @@
+//! A credential as egress uses it: adds its secret to requests for its own hosts.
+//!
+//! Must never be printed or leave the process; the engine sees it as an opaque handle.
+//! Tests: `tests/connect.rs`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use flowdeck_egress::{Credential, EgressError, Outgoing};
+use flowdeck_model::app::{AuthKind, AuthMethod};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::fields::fill;
+use crate::hosts::HostRules;
+use crate::secret::SecretText;
+
+/// A connection's secret, ready to be sent.
+pub(crate) struct Bearer {
+    pub(crate) connection: String,
+    pub(crate) hosts: HostRules,
+    headers: Vec<(String, SecretText)>,
+    query: Vec<(String, SecretText)>,
+}
+
+impl Bearer {
+    /// Makes the headers of `method` from the form and, for OAuth, the access token.
+    pub(crate) fn new(
+        connection: String,
+        hosts: HostRules,
+        method: &AuthMethod,
+        fields: &BTreeMap<String, String>,
+        secrets: &BTreeMap<String, SecretText>,
+    ) -> Result<Self, String> {
+        let mut all = fields.clone();
+        all.extend(secrets.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())));
+        let made = make(method, &all, secrets);
+        all.values_mut().for_each(zeroize::Zeroize::zeroize);
+        let (headers, query) = made?;
+        Ok(Self { connection, hosts, headers, query })
+    }
+}
+
+type Pairs = Vec<(String, SecretText)>;
+
+fn make(
+    method: &AuthMethod,
+    all: &BTreeMap<String, String>,
+    secrets: &BTreeMap<String, SecretText>,
+) -> Result<(Pairs, Pairs), String> {
+    let filled = |templates: &indexmap::IndexMap<String, String>| -> Result<Pairs, String> {
+        templates.iter().map(|(name, t)| Ok((name.clone(), SecretText::from(fill(t, all)?)))).collect()
+    };
+    let authorization = |text: String| vec![("authorization".to_owned(), SecretText::from(text))];
+    Ok(match &method.kind {
+        AuthKind::None => (vec![], vec![]),
+        AuthKind::Headers { headers, query } => (filled(headers)?, filled(query)?),
+        AuthKind::Basic { username, password } => {
+            let pair = Zeroizing::new(format!("{}:{}", fill(username, all)?, *Zeroizing::new(fill(password, all)?)));
+            let text = base64::engine::general_purpose::STANDARD.encode(pair.as_bytes());
+            (authorization(format!("Basic {text}")), vec![])
+        }
+        AuthKind::OAuth2(_) => {
+            let token = secrets.get("oauth.access").ok_or("its access token is missing")?;
+            (authorization(format!("Bearer {}", token.expose())), vec![])
+        }
+    })
+}
+
+impl Credential for Bearer {
+    fn covers(&self, url: &Url) -> bool {
+        self.hosts.cover(url)
+    }
+
+    fn apply(&self, request: &mut Outgoing) -> Result<(), EgressError> {
+        for (name, value) in &self.headers {
+            request.set_header(name, value.expose())?;
+        }
+        for (name, value) in &self.query {
+            request.set_query(name, value.expose());
+        }
+        Ok(())
+    }
+
+    fn connection(&self) -> &str {
+        &self.connection
+    }
+}

@@ -1,0 +1,283 @@
+//! Renews an access token: once per generation, durable before anyone uses it.
+//!
+//! Must never send a refresh token twice without knowing what became of the first time, unless the provider allows it.
+//! Tests: `tests/refresh.rs`.
+
+use flowdeck_engine::ports::{Space, StoreError};
+use flowdeck_model::ConnectionId;
+use flowdeck_model::app::Rotation;
+
+use crate::api::{AuditKind, ConnectError};
+use crate::classify::FailureClass;
+use crate::lifecycle::{Happening, next};
+use crate::protocol::{Raw, TokenFault, Tokens, read_tokens};
+use crate::record::{ConnectionRecord, Intent, SealedTexts, encode, grant_key, key};
+use crate::registry::{Inner, Registry, Secrets, method_of, oauth_of, plain};
+use crate::secret::SecretText;
+
+/// Renewed, or why not now; the record's state tells the rest.
+pub(crate) enum Refreshed {
+    /// Look at the record: it was renewed, or its state changed.
+    Settled,
+    /// Not now.
+    Later { retry_ms: u64, message: String },
+}
+
+impl Registry {
+    /// Renews generation `used` unless somebody did. The work goes on when the caller goes away.
+    pub(crate) async fn refresh(&self, id: ConnectionId, used: u64, refused: bool) -> Result<Refreshed, StoreError> {
+        let this = self.clone();
+        let work = tokio::spawn(async move {
+            let lock = this.inner.flight(id.to_bytes());
+            let _flight = lock.lock().await;
+            this.inner.refresh_alone(id, used, refused).await
+        });
+        match work.await {
+            Ok(done) => done,
+            Err(cause) => Ok(Refreshed::Later { retry_ms: 5_000, message: format!("the refresh stopped: {cause}") }),
+        }
+    }
+}
+
+impl Inner {
+    async fn refresh_alone(&self, id: ConnectionId, used: u64, refused: bool) -> Result<Refreshed, StoreError> {
+        let Some(record) = self.record(id).await? else { return Ok(Refreshed::Settled) };
+        if record.generation != used || next(record.state, Happening::Trouble).is_none() {
+            return Ok(Refreshed::Settled);
+        }
+        let now = self.now();
+        if let Some(at) = record.retry_at.filter(|at| *at > now) {
+            return Ok(Refreshed::Later { retry_ms: at.since(now), message: record.state_reason });
+        }
+        match self.call(&record, refused).await {
+            Ok(()) => Ok(Refreshed::Settled),
+            Err(Stop::Store(e)) => Err(e),
+            Err(Stop::Fault(fault)) => self.failed(record, &fault).await,
+        }
+    }
+
+    /// The protocol: intent, call, raw answer sealed, new generation, in this order.
+    async fn call(&self, record: &ConnectionRecord, refused: bool) -> Result<(), Stop> {
+        let auth = self.auth(&record.app)?;
+        let method = method_of(&auth, &record.method)?;
+        let oauth = oauth_of(method).ok_or_else(|| TokenFault::transient("the app no longer uses OAuth"))?;
+        let secrets = self.secrets(record).await?;
+        let answer_key = grant_raw_key(record.id);
+        let intent_key = key("i", &record.id.to_bytes());
+        if let Some(sealed) = self.read::<(u64, SealedTexts)>(Space::Grants, &answer_key).await? {
+            if sealed.0 == record.generation {
+                // The call was answered before we stopped: nothing is lost.
+                let texts =
+                    self.unseal("answer", record.id.to_bytes(), sealed.0, &sealed.1).map_err(ConnectError::from)?;
+                if let Some(body) = texts.get("body") {
+                    let tokens = read_tokens(&Raw { status: 200, body: body.clone() }, oauth)?;
+                    return self.renewed(record, secrets, tokens, refused).await;
+                }
+            }
+        }
+        let refresh = secrets.get("oauth.refresh");
+        let fingerprint = self.parts.key.fingerprint(refresh.unwrap_or(&SecretText::default()));
+        let open: Option<Intent> = self.read(Space::Grants, &intent_key).await?;
+        let open = open.filter(|i| i.generation == record.generation && i.fingerprint == fingerprint);
+        let now = self.now();
+        let tries = open.as_ref().map_or(0, |i| i.tries);
+        let repeatable = refresh.is_none()
+            || match oauth.rotation {
+                Rotation::Static | Rotation::OldValid => true,
+                Rotation::SingleUse { grace_s } => {
+                    open.as_ref().is_none_or(|i| now.since(i.started_at) < u64::from(grace_s) * 1_000)
+                }
+            };
+        let interrupted = open.is_some() && !repeatable;
+        let token_alive = record.expires_at.is_none_or(|at| at > now);
+        if interrupted && token_alive && !refused {
+            return Err(
+                TokenFault::transient("an earlier renewal was interrupted; the token is used until it ends").into()
+            );
+        }
+        if interrupted && tries >= 2 {
+            return Err(dead("an interrupted renewal used up the refresh token").into());
+        }
+        // The first start counts for the grace: a repeat does not begin it anew.
+        let started_at = open.map_or(now, |i| i.started_at);
+        let intent = Intent { generation: record.generation, started_at, fingerprint, tries: tries + 1 };
+        let mut change = self.change();
+        change.delta.put(Space::Grants, intent_key.clone(), encode(&intent));
+        self.parts.store.commit(change.delta).await?;
+
+        let client = self.client(&auth, oauth, &plain(&record.fields), &secrets)?;
+        let url = self.filled(&auth, &oauth.token_url, &plain(&record.fields))?;
+        let scope = record.requested.join(&oauth.scope_separator);
+        let params: Vec<(&str, &str)> = match refresh {
+            Some(token) => vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())],
+            None => vec![("grant_type", "client_credentials"), ("scope", &scope)],
+        };
+        let raw = client.post(&url, &params).await.map_err(|e| TokenFault::transient(e.to_string()))?;
+        if raw.status == 200 {
+            let body = Secrets::from([("body".to_owned(), raw.body.clone())]);
+            let sealed = self.seal("answer", record.id.to_bytes(), record.generation, &body);
+            let mut change = self.change();
+            change.delta.put(Space::Grants, answer_key, encode(&(record.generation, sealed)));
+            self.parts.store.commit(change.delta).await?;
+        }
+        match read_tokens(&raw, oauth) {
+            Ok(tokens) => self.renewed(record, secrets, tokens, refused).await,
+            Err(fault) if fault.class == FailureClass::DeadGrant && interrupted => {
+                Err(dead("an interrupted renewal used up the refresh token").into())
+            }
+            Err(fault) => {
+                // A definite refusal: the refresh token was not used up, so nothing is in doubt.
+                if fault.class != FailureClass::Transient {
+                    self.forget_call(record.id).await?;
+                }
+                Err(fault.into())
+            }
+        }
+    }
+
+    async fn forget_call(&self, id: ConnectionId) -> Result<(), StoreError> {
+        let mut change = self.change();
+        change.delta.delete(Space::Grants, key("i", &id.to_bytes())).delete(Space::Grants, grant_raw_key(id));
+        self.parts.store.commit(change.delta).await
+    }
+
+    async fn renewed(
+        &self,
+        old: &ConnectionRecord,
+        mut secrets: Secrets,
+        tokens: Tokens,
+        refused: bool,
+    ) -> Result<(), Stop> {
+        let _write = self.write.lock().await;
+        let Some(mut record) = self.record(old.id).await? else { return Ok(()) };
+        if record.generation != old.generation {
+            return Ok(());
+        }
+        secrets.insert("oauth.access".into(), tokens.access);
+        if let Some(refresh) = tokens.refresh {
+            secrets.insert("oauth.refresh".into(), refresh);
+        }
+        let now = self.now();
+        if let Some(scopes) = tokens.scopes {
+            // A refresh never widens (RFC 6749 6): what was not granted before is not believed now.
+            let before = record.granted.clone();
+            record.granted =
+                Some(scopes.into_iter().filter(|s| before.as_ref().is_none_or(|b| b.contains(s))).collect());
+        }
+        record.generation += 1;
+        record.issued_at = now;
+        record.expires_at = tokens.expires_in_s.map(|s| now.plus(s.saturating_mul(1_000)));
+        record.refusals = u32::from(refused);
+        record.streak = 0;
+        record.retry_at = None;
+        record.setup = false;
+        record.state = next(record.state, Happening::Worked).unwrap_or(record.state);
+        record.state_reason.clear();
+        let mut change = self.change();
+        self.put_secrets(&mut change, record.id, record.generation, &secrets);
+        self.put_record(&mut change, &record);
+        // The generation before stays until this one worked.
+        if record.generation > 2 {
+            change.delta.delete(Space::Grants, grant_key(record.id, record.generation - 2));
+        }
+        change.delta.delete(Space::Grants, key("i", &record.id.to_bytes()));
+        change.delta.delete(Space::Grants, grant_raw_key(record.id));
+        self.audit(&mut change, AuditKind::Refresh, &record, "");
+        if old.state != record.state || old.setup {
+            self.touch(&mut change, &record);
+        }
+        Ok(self.commit(change).await?)
+    }
+
+    async fn failed(&self, seen: ConnectionRecord, fault: &TokenFault) -> Result<Refreshed, StoreError> {
+        let happening = match fault.class {
+            FailureClass::DeadGrant | FailureClass::PersonNeeded | FailureClass::Scope => Happening::GrantDead,
+            FailureClass::SecurityStop => Happening::SwitchedOff,
+            FailureClass::AppBroken | FailureClass::Transient => Happening::Trouble,
+        };
+        tracing::info!(connection = %seen.id, class = ?fault.class, error = %fault.error, "a renewal failed");
+        let record = self
+            .mark(seen.id, seen.generation, happening, fault.class == FailureClass::AppBroken, &fault.message)
+            .await?;
+        let Some(at) = record.and_then(|r| r.retry_at) else { return Ok(Refreshed::Settled) };
+        Ok(Refreshed::Later { retry_ms: at.since(self.now()).max(1), message: fault.message.clone() })
+    }
+
+    /// Writes what happened to a connection, unless a newer generation came meanwhile.
+    pub(crate) async fn mark(
+        &self,
+        id: ConnectionId,
+        generation: u64,
+        happening: Happening,
+        setup: bool,
+        reason: &str,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
+        let _write = self.write.lock().await;
+        let Some(mut record) = self.record(id).await? else { return Ok(None) };
+        let Some(state) = next(record.state, happening).filter(|_| record.generation == generation) else {
+            return Ok(Some(record));
+        };
+        let before = record.state;
+        record.state = state;
+        record.setup = setup;
+        record.state_reason = reason.to_owned();
+        record.retry_at = None;
+        if happening == Happening::Trouble && !setup {
+            let (shortest, longest) = self.parts.options.backoff_ms;
+            let pause = shortest.saturating_mul(1 << record.streak.min(20)).min(longest);
+            record.streak += 1;
+            record.retry_at = Some(self.now().plus(pause));
+        }
+        let mut change = self.change();
+        self.put_record(&mut change, &record);
+        if before != state {
+            let kind = match happening {
+                Happening::GrantDead => Some(AuditKind::Lost),
+                Happening::SwitchedOff => Some(AuditKind::Disable),
+                Happening::SwitchedOn => Some(AuditKind::Enable),
+                _ => None,
+            };
+            if let Some(kind) = kind {
+                self.audit(&mut change, kind, &record, reason);
+            }
+            self.touch(&mut change, &record);
+        }
+        self.commit(change).await?;
+        Ok(Some(record))
+    }
+}
+
+fn grant_raw_key(id: ConnectionId) -> Vec<u8> {
+    key("r", &id.to_bytes())
+}
+
+fn dead(message: &str) -> TokenFault {
+    TokenFault { class: FailureClass::DeadGrant, error: "interrupted".into(), message: message.into() }
+}
+
+enum Stop {
+    Store(StoreError),
+    Fault(TokenFault),
+}
+
+impl From<StoreError> for Stop {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e)
+    }
+}
+
+impl From<TokenFault> for Stop {
+    fn from(fault: TokenFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<ConnectError> for Stop {
+    fn from(e: ConnectError) -> Self {
+        match e {
+            ConnectError::Store(e) => Self::Store(e),
+            ConnectError::Sealed(e) => Self::Fault(dead(&e.to_string())),
+            other => Self::Fault(TokenFault::transient(other.to_string())),
+        }
+    }
+}
