@@ -1,7 +1,7 @@
 //! The two people one can be signed in as, and who a token speaks for.
 //!
 //! Must never hold a secret.
-//! Tests: `tests/walk/api.rs` (roles).
+//! Tests: `tests/walk/main.rs` (roles).
 
 use serde::{Deserialize, Serialize};
 
@@ -38,13 +38,6 @@ impl Account {
         match self {
             Account::Robin => "Robin Admin",
             Account::Sam => "Sam Staff",
-        }
-    }
-
-    pub(crate) fn initials(self) -> &'static str {
-        match self {
-            Account::Robin => "RA",
-            Account::Sam => "SS",
         }
     }
 

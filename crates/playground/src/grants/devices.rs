@@ -1,7 +1,7 @@
 //! The device flow (RFC 8628): a short code that a person types, a long one that the device polls with.
 //!
 //! Must never let a device poll faster than it was told.
-//! Tests: `tests/walk/device.rs`.
+//! Tests: `tests/walk/main.rs`.
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
@@ -52,7 +52,13 @@ fn tidy_user_code(typed: &str) -> String {
 }
 
 impl Grants {
-    pub(crate) fn start_device(&mut self, client_id: &str, scopes: Scopes, lives: &Lifetimes, now_ms: i64) -> DeviceStart {
+    pub(crate) fn start_device(
+        &mut self,
+        client_id: &str,
+        scopes: Scopes,
+        lives: &Lifetimes,
+        now_ms: i64,
+    ) -> DeviceStart {
         let device_code = Secret::random("fdd_");
         let mut rng = rand::rng();
         let letters: String =

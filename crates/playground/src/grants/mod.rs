@@ -20,9 +20,10 @@ use crate::secret::Digest;
 
 pub(crate) use clients::{CLI_CLIENT_ID, Client, ClientKind, registrable_redirect};
 pub(crate) use codes::{Authorization, Code};
-pub(crate) use devices::{Device, DeviceAnswer, DeviceStart};
+pub(crate) use devices::{Device, DeviceAnswer};
 pub(crate) use refusal::TokenRefusal;
-pub(crate) use tokens::{Access, ApiToken, Issued, Refresh, RevokeKind, Seen};
+pub use tokens::RevokeKind;
+pub(crate) use tokens::{Access, ApiToken, Issued, Refresh};
 
 /// One consent: every token made from it ends when it ends.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! Access tokens, refresh tokens with rotation, and API tokens.
 //!
 //! Must never let a rotated refresh token live on unseen: its late use ends the whole grant (RFC 9700 section 4.14.2).
-//! Tests: `tests/walk/tokens.rs`.
+//! Tests: `tests/walk/main.rs`.
 
 use serde::{Deserialize, Serialize};
 
@@ -92,7 +92,13 @@ impl Grants {
     }
 
     /// Client credentials: a grant of its own, no refresh token (RFC 6749 section 4.4.3).
-    pub(crate) fn issue_to_client(&mut self, client_id: &str, scopes: Scopes, lives: &Lifetimes, now_ms: i64) -> Issued {
+    pub(crate) fn issue_to_client(
+        &mut self,
+        client_id: &str,
+        scopes: Scopes,
+        lives: &Lifetimes,
+        now_ms: i64,
+    ) -> Issued {
         let grant = self.start_grant(client_id, Subject::Client(client_id.to_owned()), scopes.clone());
         self.issue_access(grant, scopes, lives, now_ms)
     }
@@ -170,7 +176,12 @@ impl Grants {
         })
     }
 
-    pub(crate) fn make_api_token(&mut self, name: String, account: Account, now_ms: i64) -> Result<Secret, TokenRefusal> {
+    pub(crate) fn make_api_token(
+        &mut self,
+        name: String,
+        account: Account,
+        now_ms: i64,
+    ) -> Result<Secret, TokenRefusal> {
         if self.api_tokens.len() >= limits::API_TOKENS_MAX {
             return Err(TokenRefusal::Full);
         }

@@ -1,0 +1,124 @@
+//! `/account/tokens`: API tokens and applications with a secret, each shown once.
+//!
+//! Must never act on a form that this server did not serve: every post brings a ticket.
+//! Tests: `tests/walk/main.rs`.
+
+use std::fmt::Write as _;
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+
+use super::{escaped, message_page, page};
+use crate::accounts::Account;
+use crate::app::{App, Ticket};
+use crate::grants::registrable_redirect;
+use crate::limits;
+use crate::oauth::Form;
+
+pub(super) async fn show(State(app): State<App>) -> Response {
+    render(&app, "")
+}
+
+/// The form's `act`: `make_token` (`name`, `account`), `remove_token` (`id`), `make_client` (`name`, `redirect_uri`).
+pub(super) async fn act(State(app): State<App>, body: Bytes) -> Response {
+    let form = Form::read(&body);
+    let ticket = form.get("ticket").and_then(|ticket| app.take_ticket(ticket));
+    if !matches!(ticket, Some(Ticket::AccountPage)) {
+        let page = message_page("This page was used already", "Or it is too old. Open it again.");
+        return (StatusCode::BAD_REQUEST, page).into_response();
+    }
+    let name: String = form.get("name").unwrap_or("Unnamed").chars().take(limits::TEXT_CHARS_MAX).collect();
+    let now_ms = app.now_ms();
+    let shown_once = match form.get("act") {
+        Some("make_token") => {
+            let account = form.get("account").and_then(Account::find).unwrap_or(Account::Sam);
+            let made = app.keeper.change(|state| state.grants.make_api_token(name, account, now_ms)).await;
+            made.map(|made| match made {
+                Ok(token) => once("The new API token", &[token.expose()]),
+                Err(refusal) => format!("<p role=\"alert\">{}</p>\n", refusal.description()),
+            })
+        }
+        Some("remove_token") => {
+            let id = form.get("id").and_then(|id| id.parse().ok()).unwrap_or(0);
+            app.keeper.change(|state| state.grants.remove_api_token(id)).await.map(|()| String::new())
+        }
+        Some("make_client") => {
+            let uris: Vec<String> = form.get("redirect_uri").map(str::to_owned).into_iter().collect();
+            if !uris.iter().all(|uri| registrable_redirect(uri)) {
+                return render(&app, "<p role=\"alert\">The redirect address must be loopback http or https.</p>\n");
+            }
+            let made = app.keeper.change(|state| state.grants.register(name, uris, true)).await;
+            made.map(|made| match made {
+                Ok((client, secret)) => {
+                    let secret = secret.as_ref().map_or("", |secret| secret.expose());
+                    once("The new application's id and secret", &[&client.id, secret])
+                }
+                Err(refusal) => format!("<p role=\"alert\">{}</p>\n", refusal.description()),
+            })
+        }
+        _ => Ok(String::new()),
+    };
+    match shown_once {
+        Ok(html) => render(&app, &html),
+        Err(error) => {
+            tracing::error!(%error, "a change is not on disk");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+fn once(title: &str, values: &[&str]) -> String {
+    let values: String =
+        values.iter().map(|value| format!("<code class=\"secret\">{}</code>\n", escaped(value))).collect();
+    format!(
+        "<div role=\"status\"><h2>{title}</h2>\n{values}<p class=\"soft\">Copy it now: it is not shown again.</p></div>\n"
+    )
+}
+
+fn render(app: &App, notice: &str) -> Response {
+    let form = |act: &str, fields: &str, button: &str| {
+        let ticket = app.make_ticket(Ticket::AccountPage);
+        format!(
+            "<form method=\"post\" action=\"/account/tokens\"><input type=\"hidden\" name=\"ticket\" value=\"{}\">\
+             <input type=\"hidden\" name=\"act\" value=\"{act}\">{fields}<button>{button}</button></form>\n",
+            ticket.expose()
+        )
+    };
+    let mut rows = String::new();
+    let tokens = app.keeper.read(|state| state.grants.api_tokens().into_iter().cloned().collect::<Vec<_>>());
+    for token in tokens {
+        let remove =
+            form("remove_token", &format!("<input type=\"hidden\" name=\"id\" value=\"{}\">", token.id), "Remove");
+        let made = crate::directory::timestamp(token.made_ms);
+        write!(
+            rows,
+            "<tr><td>{}</td><td>{}</td><td>{made}</td><td>{remove}</td></tr>\n",
+            escaped(&token.name),
+            token.account.name()
+        )
+        .ok(); // Writing to a String cannot fail.
+    }
+    let clients = app.keeper.read(|state| {
+        state
+            .grants
+            .clients()
+            .map(|client| format!("<tr><td>{}</td><td>{}</td></tr>\n", escaped(&client.name), escaped(&client.id)))
+            .collect::<String>()
+    });
+    let token_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\"></label>\
+        <label>Acts as<select name=\"account\"><option value=\"robin\">Robin Admin</option>\
+        <option value=\"sam\">Sam Staff</option></select></label>";
+    let client_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\"></label>\
+        <label>Redirect address, if people connect with it<input type=\"text\" name=\"redirect_uri\"></label>";
+    let body = format!(
+        "<main>\n<p><a href=\"/\">Staff Directory playground</a></p>\n<h1>API tokens and applications</h1>\n{notice}\
+         <h2>API tokens</h2>\n<div class=\"table\"><table><tbody>{rows}</tbody></table></div>\n\
+         <h2>Make an API token</h2>\n{}<h2>Applications</h2>\n<div class=\"table\"><table><tbody>{clients}</tbody></table></div>\n\
+         <h2>Register an application with a secret</h2>\n{}</main>\n",
+        form("make_token", token_fields, "Make a token"),
+        form("make_client", client_fields, "Register"),
+    );
+    page("API tokens", "wide", &body, "")
+}
