@@ -7,5 +7,7 @@ mod catalogue;
 
 pub use catalogue::Cards;
 pub use flowdeck_apps::{App, AppFileError, Apps};
+pub use flowdeck_connections as connections;
+pub use flowdeck_engine as engine;
 pub use flowdeck_format::{Checked, Diagnostic, Severity, Source, format_text, print, print_json, read, schema};
 pub use flowdeck_model as model;
