@@ -1,0 +1,23 @@
+//! Date and time cards.
+//!
+//! Must never read a clock: `date/now` takes the step's time.
+//! Tests: examples beside each card; properties in `tests/laws.rs`.
+
+mod differ;
+mod now;
+pub(crate) mod read;
+
+use flowdeck_model::{Millis, Value};
+use jiff::Timestamp;
+
+use crate::function::Card;
+
+/// The cards of this family.
+pub(crate) fn cards() -> Vec<Card> {
+    [now::cards(), differ::cards()].into_iter().flatten().collect()
+}
+
+/// A point in time as a value: ISO 8601 in UTC with milliseconds.
+pub(crate) fn output(at: Timestamp) -> Value {
+    Value::String(Millis(at.as_millisecond()).to_iso())
+}

@@ -1,0 +1,13 @@
+//! List cards.
+//!
+//! Must never copy a list that can be taken over.
+//! Tests: examples beside each card; properties in `tests/laws.rs`.
+
+mod take;
+
+use crate::function::Card;
+
+/// The cards of this family.
+pub(crate) fn cards() -> Vec<Card> {
+    [take::cards()].into_iter().flatten().collect()
+}
