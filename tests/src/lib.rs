@@ -1,1 +1,18 @@
-//! flowdeck-tests
+//! The harness of the end-to-end tests: an Okta org made by others, a proxy before it, a browser, and the real binary.
+//!
+//! Must never reach into flowdeck: it is driven as a program, from outside.
+//! Tests: `tests/tests/e2e` (the harness itself: `harness.rs` there) and `tests/tests/kills.rs`.
+
+pub mod browser;
+pub mod clock;
+pub mod deck;
+pub mod emulate;
+pub mod gate;
+pub mod http;
+pub mod missing;
+pub mod org;
+pub mod people;
+pub mod port;
+pub mod proxy;
+pub mod running;
+pub mod wait;

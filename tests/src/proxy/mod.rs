@@ -1,0 +1,159 @@
+//! The proxy before the org: what Okta does and the emulator does not, trouble on demand, and a count of everything.
+//!
+//! Must never answer for the org on its own, except where a test told it to.
+//! Tests: `tests/tests/e2e/harness.rs`.
+
+mod okta;
+mod rules;
+mod seen;
+mod serve;
+
+pub use rules::{Fault, Rule};
+pub use seen::Seen;
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Instant;
+
+use tokio::runtime::{Builder, Runtime};
+
+use crate::people::Person;
+use crate::port::Port;
+use crate::wait::{DEADLINE_S, deadline};
+
+/// A running proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    port: Port,
+    shared: Arc<Shared>,
+    // Dropped with the proxy: every request that still stands is gone then.
+    _runtime: Runtime,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Port of the org.
+    upstream: u16,
+    /// The proxy's own URL, the issuer.
+    public: String,
+    people: Vec<Person>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seen: Vec<Seen>,
+    rules: Vec<rules::Active>,
+    /// Tokens that were handed out and not revoked, newest last.
+    tokens: Vec<okta::Token>,
+    api_token_works: bool,
+    scopes_enforced: bool,
+}
+
+impl Proxy {
+    /// Where a proxy at this port is found.
+    #[must_use]
+    pub fn public(port: &Port) -> String {
+        format!("http://localhost:{}", port.number())
+    }
+
+    /// Listens on the port, before the org at `upstream`.
+    ///
+    /// # Panics
+    /// When the port cannot be listened on.
+    #[must_use]
+    pub fn start(port: Port, upstream: u16, people: &[Person]) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("start a runtime");
+        let shared = Arc::new(Shared {
+            upstream,
+            public: Self::public(&port),
+            people: people.to_vec(),
+            state: Mutex::new(State { api_token_works: true, scopes_enforced: true, ..State::default() }),
+            changed: Condvar::new(),
+        });
+        runtime.block_on(serve::listen(port.number(), shared.clone())).expect("listen");
+        Self { port, shared, _runtime: runtime }
+    }
+
+    /// Its URL: the org's domain and issuer.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.shared.public
+    }
+
+    /// `localhost:PORT`, as it is allowed over plain http.
+    #[must_use]
+    pub fn host(&self) -> String {
+        format!("localhost:{}", self.port.number())
+    }
+
+    /// Adds a rule; the first one that matches a request is used.
+    pub fn rule(&self, rule: Rule) {
+        self.shared.lock().rules.push(rules::Active::new(rule));
+    }
+
+    /// Takes all rules away.
+    pub fn calm(&self) {
+        self.shared.lock().rules.clear();
+    }
+
+    /// Every request so far.
+    #[must_use]
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.lock().seen.clone()
+    }
+
+    /// Requests of this method whose path fits; `*` stands for one segment.
+    #[must_use]
+    pub fn count(&self, method: &str, path: &str) -> usize {
+        self.shared.lock().seen.iter().filter(|seen| seen.is(method, path)).count()
+    }
+
+    /// Requests among these that the org acted on.
+    #[must_use]
+    pub fn acted(&self, method: &str, path: &str) -> Vec<Seen> {
+        self.shared.lock().seen.iter().filter(|seen| seen.is(method, path) && seen.acted).cloned().collect()
+    }
+
+    /// Blocks until so many such requests have come.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub fn wait_for(&self, method: &str, path: &str, n: usize) {
+        let end = deadline();
+        let mut state = self.shared.lock();
+        loop {
+            let came = state.seen.iter().filter(|seen| seen.is(method, path)).count();
+            if came >= n {
+                return;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{came} of {n} requests {method} {path} came in {DEADLINE_S} s");
+            state = self.shared.changed.wait_timeout(state, left).expect("the state").0;
+        }
+    }
+
+    /// From now on the API token is refused.
+    pub fn refuse_api_token(&self) {
+        self.shared.lock().api_token_works = false;
+    }
+
+    /// Whether requests whose token lacks Okta's scope are refused; they are, unless a test says otherwise.
+    pub fn enforce_scopes(&self, on: bool) {
+        self.shared.lock().scopes_enforced = on;
+    }
+
+    /// Revokes the tokens of an account at the org: its access tokens, and with `refresh` its refresh tokens too.
+    ///
+    /// # Panics
+    /// When the org does not take it.
+    pub fn revoke(&self, login: &str, refresh: bool) {
+        self._runtime.block_on(okta::revoke(&self.shared, Some(login), refresh)).expect("revoke");
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().expect("the proxy's state")
+    }
+}
