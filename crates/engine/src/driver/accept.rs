@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use flowdeck_model::{Fields, FlowHash, FlowName, Millis, RunId, StepPath};
 use tokio::task::JoinSet;
@@ -31,9 +32,13 @@ pub(super) struct Identity {
 impl Inner {
     /// A run in memory, not committed yet.
     pub(super) async fn accept(self: &Arc<Self>, start: &Start) -> Result<(Claim, Live), EngineError> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(EngineError::Stopping);
+        }
         let hash = self.hash(&start.flow)?;
         let program = self.program(hash, None, Some(&start.flow)).await?;
         let input = coerce::inputs(&start.flow.inputs, None, start.input.clone()).map_err(EngineError::Input)?;
+        self.define_tables(hash, &start.flow).await?;
         let now = self.parts.clock.now();
         let id = RunId::new(now, self.random());
         let claim = self.claim(id).map_err(|_| EngineError::Internal(format!("run {id} exists already")))?;

@@ -206,6 +206,9 @@ pub enum EngineError {
     /// The input does not fit the flow.
     #[error("{0}")]
     Input(Fault),
+    /// A table operation could not be carried out.
+    #[error("{0}")]
+    Table(Fault),
     /// No such run.
     #[error("there is no run {0}; `flowdeck runs` lists them")]
     NoRun(RunId),

@@ -29,11 +29,9 @@ impl Live {
         preconditions: Vec<Precondition>,
         ops: Vec<Op>,
     ) -> Result<(), EngineError> {
+        self.start_children()?;
         if !self.dirty && self.entries.is_empty() && !(stops && self.stored.ready) {
             return Ok(());
-        }
-        if self.is_over() && !self.program.main_flow().keep_data {
-            super::views::forget_data(&mut self.view);
         }
         super::views::refresh(&mut self.view, &self.state, &self.program);
         let mut delta = Delta::new(self.inner.parts.store.epoch());
@@ -46,7 +44,13 @@ impl Live {
             delta.delete(Space::Inbox, key.clone());
         }
         let run = self.view.id;
-        delta.put(Space::Runs, keys::run(run), self.view.encode()?);
+        let keeps = self.program.keeps_data(self.program.root);
+        let record = if keeps || !self.is_over() {
+            self.view.encode()?
+        } else {
+            super::views::without_data(&self.view).encode()?
+        };
+        delta.put(Space::Runs, keys::run(run), record);
         if let Some(first) = self.entries.first() {
             delta.put(Space::Entries, keys::entries(run, first.seq), encode_block(&self.entries)?);
         }
@@ -61,7 +65,12 @@ impl Live {
         let waits = wait_keys(run, &self.state);
         let ready = !stops && !self.is_over();
         self.index_ops(&mut delta, timer, &waits, ready);
-        let is_gone = matches!(self.state.phase, Phase::Finished(_) | Phase::Cancelled);
+        let is_gone = match self.state.phase {
+            Phase::Finished(_) | Phase::Cancelled => true,
+            // Kept for a retry, but not where the flow keeps no data beyond its end.
+            Phase::Failed { .. } => !keeps,
+            _ => false,
+        };
         let chunks = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
         self.inner.parts.store.commit(delta).await?;
         self.committed(timer, waits, ready, !is_gone, &chunks);
@@ -98,12 +107,18 @@ impl Live {
         }
     }
 
-    fn drop_state(&self, delta: &mut Delta) -> Vec<u32> {
+    fn drop_state(&mut self, delta: &mut Delta) -> Vec<u32> {
         let run = self.view.id;
         if self.stored.state {
             delta.delete(Space::States, keys::run(run));
             for number in self.stored.values.numbers() {
                 delta.delete(Space::Chunks, keys::value(run, number));
+            }
+            for (id, frame) in &mut self.state.frames {
+                let chunks = frame.looping().map_or(0, |l| l.chunks);
+                for number in 0..chunks {
+                    delta.delete(Space::Chunks, keys::collected(run, *id, number));
+                }
             }
         }
         Vec::new()

@@ -97,10 +97,8 @@ impl Live {
             }
             self.carry_out(effect).await?;
             if self.is_commit_due() {
-                self.start_children()?;
                 self.queue.extend(kept.drain(..));
-                self.commit(false).await?;
-                self.launch_all();
+                self.save().await?;
                 tokio::task::yield_now().await;
             }
             if self.slot.take_nudge() {
@@ -109,8 +107,24 @@ impl Live {
         }
         self.queue.extend(kept);
         if !self.outgoing.is_empty() {
-            self.commit(false).await?;
-            self.launch_all();
+            self.save().await?;
+        }
+        Ok(())
+    }
+
+    /// Commits, lets go what the commit allows, and asks about waits that are in it.
+    async fn save(&mut self) -> Result<(), EngineError> {
+        self.commit(false).await?;
+        self.launch_all();
+        self.ask_fresh_holds().await
+    }
+
+    /// An authorization between "missing" and the commit of its wait must not be missed.
+    async fn ask_fresh_holds(&mut self) -> Result<(), EngineError> {
+        for (on, seen) in std::mem::take(&mut self.fresh_holds) {
+            if !self.is_over() && self.inner.parts.authorizer.changed(&on, seen).await? {
+                self.feed(EventKind::Freed { on: on.0 });
+            }
         }
         Ok(())
     }
@@ -134,13 +148,7 @@ impl Live {
         let busy = self.state.frames.values().any(crate::machine::state::Frame::is_busy);
         // Busy without anything under way: effects kept back by a stop. The ready mark brings the run back.
         self.commit(!(stopping && busy)).await?;
-        let fresh = std::mem::take(&mut self.fresh_holds);
-        for (on, seen) in fresh {
-            // An authorization between "missing" and this commit must not be missed.
-            if self.inner.parts.authorizer.changed(&on, seen).await? {
-                self.feed(EventKind::Freed { on: on.0 });
-            }
-        }
+        self.ask_fresh_holds().await?;
         if self.slot.take_nudge() {
             self.read_inbox().await?;
             self.ask_holds().await?;
@@ -161,8 +169,12 @@ impl Live {
         if self.is_over() {
             return Ok(());
         }
-        let holds: std::collections::BTreeMap<String, u64> =
-            self.state.frames.values().filter_map(|f| f.hold.as_ref()).map(|h| (h.on.clone(), h.seen)).collect();
+        // The oldest version that a wait saw: a change after it may be one that a younger wait saw already.
+        let mut holds: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
+        for hold in self.state.frames.values().filter_map(|f| f.hold.as_ref()) {
+            let seen = holds.entry(hold.on.clone()).or_insert(hold.seen);
+            *seen = hold.seen.min(*seen);
+        }
         for (on, seen) in holds {
             if self.inner.parts.authorizer.changed(&crate::ports::WaitKey(on.clone()), seen).await? {
                 self.feed(EventKind::Freed { on });
@@ -199,9 +211,7 @@ impl Live {
             () = sleep => self.tick_if_due(),
         }
         if self.is_commit_due() {
-            self.start_children()?;
-            self.commit(false).await?;
-            self.launch_all();
+            self.save().await?;
         }
         Ok(())
     }
@@ -209,7 +219,6 @@ impl Live {
     async fn stop(&mut self) -> Result<(), EngineError> {
         self.flying.abort_all();
         self.outgoing.clear();
-        self.start_children()?;
         self.commit(true).await
     }
 
@@ -227,7 +236,6 @@ impl Live {
                 () = clock.sleep(rest) => break,
             }
         }
-        self.start_children()?;
         self.dirty = true;
         let over = self.is_over();
         self.commit(over).await

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
 use flowdeck_model::flow::WhenNotConnected;
-use flowdeck_model::{Ambient, EffectClass, Fault, FaultCode, Fields};
+use flowdeck_model::{Ambient, CardName, EffectClass, Fault, FaultCode, Fields};
 
 use super::api::EngineError;
 use super::live::{Answer, Live, Outgoing, Returned};
@@ -88,7 +88,7 @@ impl Live {
             self.feed_step(frame, StepEvent::OtherAccount);
             return Ok(());
         }
-        let call = self.call(frame, node, inputs, attempt, authorized);
+        let call = self.call(frame, node, call.card.clone(), inputs, attempt, authorized);
         self.prepare(frame, node, call, need)
     }
 
@@ -148,6 +148,7 @@ impl Live {
         let program = self.program.clone();
         let Some(f) = self.state.frames.get(&frame) else { return Ok(()) };
         let Some(node) = program.node(f.block, f.at) else { return Ok(()) };
+        let Some(card) = node.call().map(|c| c.card.clone()) else { return Ok(()) };
         let Step::Looking { intent, .. } = f.step.clone() else { return Ok(()) };
         let need = self.need(frame, f.block, node);
         let mut authorized = None;
@@ -163,7 +164,7 @@ impl Live {
             self.feed_step(frame, StepEvent::OtherAccount);
             return Ok(());
         }
-        let mut call = self.call(frame, node, inputs, intent.attempt, authorized);
+        let mut call = self.call(frame, node, card, inputs, intent.attempt, authorized);
         call.idempotency_key = intent.idempotency_key;
         let cards = self.inner.parts.cards.clone();
         let clock = self.inner.parts.clock.clone();
@@ -191,6 +192,7 @@ impl Live {
         &self,
         frame: FrameId,
         node: &Node,
+        card: CardName,
         inputs: Fields,
         attempt: u32,
         authorized: Option<Authorized>,
@@ -199,7 +201,8 @@ impl Live {
         let timeout = node.card.timeout_ms.filter(|_| node.lanes.is_empty());
         let timeout = timeout.or(node.decl.as_ref().and_then(|d| d.timeout_ms));
         let mut deadline = ambient.now.plus(timeout.unwrap_or(self.inner.parts.limits.attempt_ms));
-        if let Some(due) = self.state.due {
+        // Nothing may take longer than the flow or a control card around it.
+        for due in self.state.dues(frame) {
             deadline = deadline.min(due);
         }
         let path = self.state.path(&self.program, frame);
@@ -207,12 +210,11 @@ impl Live {
             Some(Container::Loop(l)) => l.cursor.clone(),
             _ => None,
         };
-        let card = node.call().map(|c| c.card.clone());
         CardCall {
             run: self.view.id,
             idempotency_key: format!("{}/{path}/{}", self.view.id, self.state.retries(frame)),
             path,
-            card: card.unwrap_or_else(|| flowdeck_model::CardName::new("flowdeck/none").expect("a card name")),
+            card,
             inputs,
             attempt,
             ambient,
@@ -260,7 +262,7 @@ impl Live {
     /// Feeds the answer of a spawned effect.
     pub(super) async fn returned(&mut self, returned: Returned) -> Result<(), EngineError> {
         let Returned { frame, writes, used, answer } = returned;
-        if self.outcome_since.is_none() {
+        if writes && self.outcome_since.is_none() {
             self.outcome_since = Some(self.inner.parts.clock.monotonic_ms());
         }
         let worked = || {

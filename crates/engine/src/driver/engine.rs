@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::{CardId, Flow, FlowHash, Millis, RunId, StepPath, Value};
+use flowdeck_model::table::TableOp;
+use flowdeck_model::{CardId, Fault, Fields, Flow, FlowHash, Millis, RunId, StepPath, Value};
 use tokio::sync::broadcast;
 
 use super::api::{EngineError, Notice, Parts, RunFilter, RunPage, Settlement, Start};
@@ -15,10 +16,13 @@ use super::inbox::Message;
 use super::inner::{Inner, flow_bytes};
 use crate::machine::event::EventKind;
 use crate::machine::program::Program;
-use crate::ports::{Delta, Space};
+use crate::ports::{Delta, Space, WaitKey};
 use crate::wire::entry::{Entry, WaitReason};
 use crate::wire::keys;
 use crate::wire::record::{RunView, Status, WAITS_SHOWN_MAX, WaitView};
+
+/// Largest payload of a signal, as JSON.
+const SIGNAL_BYTES_MAX: usize = 1 << 20;
 
 /// Runs flows. Cheap to clone.
 #[derive(Clone)]
@@ -146,6 +150,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NoRun`], [`EngineError::NotNow`] for a run that has ended.
     pub async fn signal(&self, run: RunId, name: &str, payload: Value) -> Result<(), EngineError> {
+        let size = serde_json::to_vec(&payload).map_or(usize::MAX, |b| b.len());
+        if size > SIGNAL_BYTES_MAX {
+            let message = format!("the signal's payload has {size} bytes; at most {SIGNAL_BYTES_MAX} are taken");
+            return Err(EngineError::Input(Fault::bad_input(message).remedy("send a reference instead of the data")));
+        }
         self.open(run, "signals").await?;
         self.inner.send(run, &Message::Signal { name: name.to_owned(), payload }).await
     }
@@ -204,6 +213,9 @@ impl Engine {
         let view = self.known(run).await?;
         if view.status != Status::Failed {
             return Err(not_now(&view, "only failed runs can be retried"));
+        }
+        if !self.inner.has_state(run).await? {
+            return Err(not_now(&view, "its flow keeps no data after the end; start it anew"));
         }
         self.inner.send(run, &Message::Retry { from }).await
     }
@@ -265,6 +277,42 @@ impl Engine {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.inner.notices.subscribe()
+    }
+
+    /// Carries a table operation out for a caller outside runs (commands, the API); durable when it returns.
+    ///
+    /// # Errors
+    /// [`EngineError::Table`] with the fault; store errors.
+    pub async fn table_op(&self, op: &TableOp) -> Result<Fields, EngineError> {
+        self.inner.table_op(op).await
+    }
+
+    /// How many runs wait for a connection (or whatever else `on` names), counted up to `most`: an answer of `most`
+    /// means "at least so many". Reads index keys only.
+    ///
+    /// # Errors
+    /// Store errors.
+    pub async fn waiting(&self, on: &WaitKey, most: usize) -> Result<usize, EngineError> {
+        self.inner.waiting(on, most).await
+    }
+
+    /// How many runs are at work in this process right now.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.inner.active_count()
+    }
+
+    /// Returns when no run is at work and none is named as ready. Runs that only wait do not count. Somebody must
+    /// drive runs meanwhile ([`Engine::run_forever`]).
+    pub async fn idle(&self) {
+        self.inner.until_idle().await;
+    }
+
+    /// Begins to stop: starts are refused, and runs at work come to rest where they can be resumed; effects under way
+    /// get eight seconds. Whoever drives runs (callers of [`Engine::start_and_wait`], [`Engine::run_forever`]) returns
+    /// soon afterwards. There is no way back: make a new engine on the same store.
+    pub fn stop(&self) {
+        self.inner.stop();
     }
 
     /// The store, for whoever keeps other records in it.

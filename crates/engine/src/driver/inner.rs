@@ -19,8 +19,15 @@ use crate::wire::{self, keys};
 
 /// Most runs named in memory as ready; more are found in the store.
 const QUEUE_MAX: usize = 4_096;
+/// Most sweeps named in memory.
+const WAKES_MAX: usize = 1_024;
+/// Most runs set aside because they cannot be read; beyond that the store itself is at fault.
+const ASIDE_MAX: usize = 1_000;
 /// Most compiled flows kept.
 const PROGRAMS_MAX: usize = 512;
+
+/// Compiled flows by version and entry.
+type Programs = HashMap<(FlowHash, Option<FlowName>), Arc<Program>>;
 
 pub(super) struct Inner {
     pub(super) parts: Parts,
@@ -30,11 +37,15 @@ pub(super) struct Inner {
     pub(super) stopping: AtomicBool,
     number: AtomicU64,
     random: Mutex<rand::rngs::StdRng>,
-    programs: Mutex<HashMap<(FlowHash, Option<FlowName>), Arc<Program>>>,
+    programs: Mutex<Programs>,
     hashes: Mutex<HashMap<usize, (Weak<Flow>, FlowHash)>>,
     pub(super) stored_flows: Mutex<HashSet<FlowHash>>,
+    /// Flow versions whose tables are there.
+    pub(super) tabled: Mutex<HashSet<FlowHash>>,
     queue: Mutex<Queue>,
     active: Mutex<HashMap<RunId, Arc<Slot>>>,
+    aside: Mutex<HashSet<RunId>>,
+    rested: Notify,
 }
 
 /// Runs that may go on.
@@ -44,6 +55,8 @@ struct Queue {
     named: HashSet<RunId>,
     overflowed: bool,
     wakes: VecDeque<Wake>,
+    /// More was freed than `wakes` may hold: everything waited for must be asked about.
+    sweep: bool,
 }
 
 /// A sweep over everybody who waits for one thing.
@@ -76,11 +89,19 @@ impl Slot {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.inner.active.lock().remove(&self.run);
+        let is_last = {
+            let mut active = self.inner.active.lock();
+            active.remove(&self.run);
+            active.is_empty()
+        };
+        // A nudge is given under the lock: it came before and shows here, or finds nobody and goes into the queue.
         if self.slot.nudged.load(Ordering::Acquire) {
             self.inner.enqueue(self.run);
         }
         self.slot.over.send_replace(true);
+        if is_last {
+            self.inner.rested.notify_waiters();
+        }
     }
 }
 
@@ -97,8 +118,11 @@ impl Inner {
             programs: Mutex::default(),
             hashes: Mutex::default(),
             stored_flows: Mutex::default(),
+            tabled: Mutex::default(),
             queue: Mutex::default(),
             active: Mutex::default(),
+            aside: Mutex::default(),
+            rested: Notify::new(),
             parts,
         })
     }
@@ -126,13 +150,16 @@ impl Inner {
 
     /// Something new came for a run: tell who drives it, else put it into the queue.
     pub(super) fn nudge(&self, run: RunId) {
-        let slot = self.active.lock().get(&run).cloned();
-        match slot {
+        let active = self.active.lock();
+        match active.get(&run) {
             Some(slot) => {
                 slot.nudged.store(true, Ordering::Release);
                 slot.notify.notify_one();
             }
-            None => self.enqueue(run),
+            None => {
+                drop(active);
+                self.enqueue(run);
+            }
         }
     }
 
@@ -154,9 +181,22 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// Begins or goes on with a sweep; one from the start makes a second one needless.
     pub(super) fn push_wake(&self, wake: Wake) {
-        self.queue.lock().wakes.push_back(wake);
+        let mut queue = self.queue.lock();
+        if queue.wakes.len() >= WAKES_MAX {
+            queue.sweep = true;
+        } else if !queue.wakes.iter().any(|w| w.on == wake.on && w.after.is_none()) {
+            queue.wakes.push_back(wake);
+        }
+        drop(queue);
         self.wake.notify_one();
+    }
+
+    /// Takes the mark that everything waited for must be asked about.
+    pub(super) fn take_sweep(&self) -> bool {
+        let mut queue = self.queue.lock();
+        queue.wakes.is_empty() && std::mem::take(&mut queue.sweep)
     }
 
     pub(super) fn pop_wake(&self) -> Option<Wake> {
@@ -173,7 +213,41 @@ impl Inner {
     /// Whether nothing is named as ready.
     pub(super) fn is_idle(&self) -> bool {
         let queue = self.queue.lock();
-        queue.runs.is_empty() && queue.wakes.is_empty() && !queue.overflowed
+        queue.runs.is_empty() && queue.wakes.is_empty() && !queue.overflowed && !queue.sweep
+    }
+
+    /// Returns when nobody drives a run and none is named as ready.
+    pub(super) async fn until_idle(&self) {
+        loop {
+            let rested = self.rested.notified();
+            tokio::pin!(rested);
+            rested.as_mut().enable();
+            if self.active.lock().is_empty() && self.is_idle() {
+                return;
+            }
+            rested.await;
+        }
+    }
+
+    /// Tells who waits for idleness to look again.
+    pub(super) fn looks_idle(&self) {
+        self.rested.notify_waiters();
+    }
+
+    /// How many runs somebody drives.
+    pub(super) fn active_count(&self) -> usize {
+        self.active.lock().len()
+    }
+
+    /// A run that cannot be read is not tried again by this process. False where there are too many of them.
+    pub(super) fn set_aside(&self, run: RunId) -> bool {
+        let mut aside = self.aside.lock();
+        aside.insert(run);
+        aside.len() <= ASIDE_MAX
+    }
+
+    pub(super) fn is_aside(&self, run: RunId) -> bool {
+        self.aside.lock().contains(&run)
     }
 
     /// Wakes everybody who drives a run.

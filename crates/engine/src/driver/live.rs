@@ -117,8 +117,11 @@ impl Live {
             self.queue.retain(|e| matches!(e, Effect::Forget { .. } | Effect::StartChild { .. }));
             self.outgoing.clear();
             super::views::close(&mut self.view, &self.state, at);
-            let fault = self.view.fault.clone();
-            self.log(at, StepPath::root(), EntryKind::RunEnded { status, fault });
+            let mut ended = EntryKind::RunEnded { status, fault: self.view.fault.clone() };
+            if !self.program.keeps_data(self.program.root) {
+                ended.redact();
+            }
+            self.log(at, StepPath::root(), ended);
         } else if !ended {
             self.view.status = status;
             self.view.ended_at = None;

@@ -26,6 +26,11 @@ impl Inner {
         Ok(bytes.map(|b| RunView::decode(&b)).transpose()?)
     }
 
+    /// Whether there is anything to go on from.
+    pub(super) async fn has_state(&self, run: RunId) -> Result<bool, EngineError> {
+        Ok(self.parts.store.get(Space::States, &keys::run(run)).await?.is_some())
+    }
+
     /// The run in memory; `None` where it has ended for good.
     pub(super) async fn load(self: &Arc<Self>, run: RunId, slot: Arc<Slot>) -> Result<Option<Live>, EngineError> {
         let view = self.record(run).await?.ok_or(EngineError::NoRun(run))?;

@@ -3,7 +3,7 @@
 //! Must never hold memory for each waiting run: it reads indexes in batches.
 //! Tests: `crates/engine/tests/waits.rs`, `crates/engine/tests/connect.rs`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -21,11 +21,42 @@ use crate::wire::keys;
 const BATCH: usize = 256;
 /// Longest sleep between two looks at the timers, in milliseconds (wall clocks jump).
 const NAP_MS: u64 = 60_000;
+/// Longest time a stop may take, in milliseconds: more than a run gives its effects under way.
+const STOP_MS: u64 = 10_000;
 
 impl Inner {
     /// Makes ready what an earlier process left.
     pub(super) async fn recover(&self) -> Result<(), EngineError> {
+        self.mark_unread().await?;
         self.look_into_store();
+        self.sweep_waits().await
+    }
+
+    /// A message is durable before its run is told; where the process ended in between, the run's own commit may have
+    /// taken the ready mark away.
+    async fn mark_unread(&self) -> Result<(), EngineError> {
+        let mut scan = Scan::prefix(Space::Inbox, Vec::new(), BATCH);
+        scan.keys_only = true;
+        loop {
+            let batch = self.parts.store.scan(scan.clone()).await?;
+            let runs: BTreeSet<RunId> = batch.iter().filter_map(|(key, _)| keys::run_of(key)).collect();
+            if !runs.is_empty() {
+                let mut delta = Delta::new(self.parts.store.epoch());
+                for run in &runs {
+                    delta.put(Space::Ready, keys::run(*run), Vec::new());
+                }
+                self.parts.store.commit(delta).await?;
+            }
+            if batch.len() < BATCH {
+                return Ok(());
+            }
+            // Past everything of the last run.
+            scan.after = runs.last().map(|run| [&keys::run(*run)[..], &[0xff; 17]].concat());
+        }
+    }
+
+    /// Asks about everything that anybody waits for.
+    async fn sweep_waits(&self) -> Result<(), EngineError> {
         // One question for each thing waited for, not for each run that waits.
         let mut after = None;
         loop {
@@ -61,6 +92,13 @@ impl Inner {
         {
             runs = self.woken(wake).await?;
         }
+        if runs.is_empty() && self.take_sweep() {
+            self.sweep_waits().await?;
+        }
+        runs.retain(|run| !self.is_aside(*run));
+        if runs.is_empty() && self.is_idle() {
+            self.looks_idle();
+        }
         Ok(runs)
     }
 
@@ -72,7 +110,8 @@ impl Inner {
             let batch = self.parts.store.scan(scan.clone()).await?;
             let is_last = batch.len() < BATCH;
             scan.after = batch.last().map(|(key, _)| key.clone());
-            runs.extend(batch.iter().filter_map(|(key, _)| keys::run_of(key)).filter(|run| !self.is_active(*run)));
+            let free = |run: &RunId| !self.is_active(*run) && !self.is_aside(*run);
+            runs.extend(batch.iter().filter_map(|(key, _)| keys::run_of(key)).filter(free));
             if !runs.is_empty() || is_last {
                 if !is_last {
                     self.look_into_store();
@@ -141,7 +180,9 @@ impl Inner {
             if due > now {
                 return Ok((runs, None));
             }
-            runs.push(run);
+            if !self.is_aside(run) {
+                runs.push(run);
+            }
             last = Some(key.clone());
         }
         Ok((runs, last.filter(|_| batch.len() == BATCH)))
@@ -169,10 +210,9 @@ impl Inner {
             Ok(()) => Ok(()),
             Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
             Err(error) => {
-                tracing::error!(%run, %error, "the run cannot go on and is set aside");
-                let mut delta = Delta::new(self.parts.store.epoch());
-                delta.delete(Space::Ready, keys::run(run));
-                Ok(self.parts.store.commit(delta).await?)
+                // Its marks stay, so that a repaired program (or store) finds it again.
+                tracing::error!(%run, %error, "the run cannot go on and is set aside until the next start");
+                if self.set_aside(run) { Ok(()) } else { Err(error) }
             }
         }
     }
@@ -237,12 +277,42 @@ impl Inner {
                 () = self.parts.clock.sleep(nap) => {}
             }
         }
+        self.stop();
+        let clock = self.parts.clock.clone();
+        let last = clock.sleep(STOP_MS);
+        tokio::pin!(last);
+        loop {
+            tokio::select! {
+                biased;
+                joined = tasks.join_next() => match joined {
+                    Some(joined) => self.joined(joined).await?,
+                    None => return Ok(()),
+                },
+                // Dropped runs are as after a kill: what is committed goes on at the next start.
+                () = &mut last => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes no new runs, and lets those at work come to rest.
+    pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.nudge_all();
-        while let Some(joined) = tasks.join_next().await {
-            self.joined(joined).await?;
+    }
+
+    /// How many runs wait for something, counted up to `most`.
+    pub(super) async fn waiting(&self, on: &WaitKey, most: usize) -> Result<usize, EngineError> {
+        let mut runs = BTreeSet::new();
+        let mut scan = Scan::prefix(Space::Waits, keys::waits_on(on), BATCH);
+        scan.keys_only = true;
+        loop {
+            let batch = self.parts.store.scan(scan.clone()).await?;
+            runs.extend(batch.iter().filter_map(|(key, _)| keys::wait_of(key)).map(|(_, _, run)| run));
+            if batch.len() < BATCH || runs.len() >= most {
+                return Ok(runs.len().min(most));
+            }
+            scan.after = batch.last().map(|(key, _)| key.clone());
         }
-        Ok(())
     }
 
     async fn joined(

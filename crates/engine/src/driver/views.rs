@@ -85,8 +85,13 @@ pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
     }
 }
 
-/// What is kept of a run whose flow keeps no data, once it has ended.
-pub(super) fn forget_data(view: &mut RunView) {
-    view.input = Fields::new();
-    view.event = None;
+/// What is kept of a run whose flow keeps no data, once it has ended. Who waits for the answer still gets it.
+pub(super) fn without_data(view: &RunView) -> RunView {
+    let mut kept = view.clone();
+    kept.input = Fields::new();
+    kept.event = None;
+    kept.output = None;
+    kept.raw = None;
+    kept.fault.iter_mut().for_each(crate::wire::entry::redact_fault);
+    kept
 }

@@ -19,6 +19,11 @@ const DOUBT_ATTEMPTS_MAX: u32 = 4;
 /// How often authorization may put a step off before it fails.
 const PUT_OFF_MAX: u32 = 20;
 
+/// What a limited rate gets where the card has no `retry`.
+fn rate_limited() -> Retry {
+    Retry { times: 8, pause_ms: 1_000, factor: 2.0, pause_ms_max: 60_000 }
+}
+
 /// The pause before repetition number `attempt` (from 1).
 pub(super) fn pause_ms(retry: &Retry, attempt: u32) -> u64 {
     let factor = if retry.factor.is_finite() { retry.factor.max(1.0) } else { 1.0 };
@@ -44,8 +49,7 @@ impl Context<'_> {
             let message =
                 format!("this would use `{}` more than {limited} times in this run: approve / cancel", call.card);
             let deadline = self.now.plus(self.wait_ms(id));
-            let path = self.path(id);
-            self.log(path, EntryKind::Waiting(WaitReason::Approval { message: message.clone() }));
+            self.note(id, EntryKind::Waiting(WaitReason::Approval { message: message.clone() }));
             self.set_step(id, Step::Waiting(Waiting::Limit { card: call.card.clone(), message, deadline }));
             return Ok(());
         }
@@ -71,6 +75,10 @@ impl Context<'_> {
         let block = self.frame(id)?.block;
         let limit = self.program.limit(block, card)?;
         let allowed = limit + self.state.allowed.get(card).copied().unwrap_or(0);
+        if matches!(self.frame(id).and_then(|f| f.container.as_ref()), Some(Container::Loop(l)) if l.pages > 0) {
+            // The next page of a use that is counted already.
+            return None;
+        }
         let uses = self.state.uses.entry(card.clone()).or_insert(0);
         if *uses >= allowed {
             return Some(allowed);
@@ -105,10 +113,10 @@ impl Context<'_> {
     }
 
     pub(super) fn sending(&mut self, id: FrameId, intent: Intent) {
-        let path = self.path(id);
-        self.log(path.clone(), EntryKind::StepStarted { card: intent.card.clone(), attempt: intent.attempt });
-        self.log(path, EntryKind::Intent(intent.clone()));
-        self.set_step(id, Step::Sent { intent });
+        self.note(id, EntryKind::StepStarted { card: intent.card.clone(), attempt: intent.attempt });
+        self.note(id, EntryKind::Intent(intent.clone()));
+        let doubt = self.earlier(id);
+        self.set_step(id, Step::Sent { intent, doubt });
     }
 
     pub(super) fn answered(&mut self, id: FrameId, outputs: Fields, next_page: Option<Value>) {
@@ -127,36 +135,50 @@ impl Context<'_> {
         self.done(id, outputs);
     }
 
+    /// The intent of an earlier attempt whose outcome is still not known: a definite answer to a repetition says
+    /// nothing about it.
+    fn earlier(&self, id: FrameId) -> Option<Intent> {
+        match self.frame(id).map(|f| &f.step) {
+            Some(Step::Attempting { doubt, .. } | Step::Sent { doubt, .. }) => doubt.clone(),
+            _ => None,
+        }
+    }
+
     fn attempt(&self, id: FrameId) -> u32 {
         match self.frame(id).map(|f| &f.step) {
             Some(Step::Attempting { attempt, .. }) => *attempt,
-            Some(Step::Sent { intent } | Step::Looking { intent, .. }) => intent.attempt,
+            Some(Step::Sent { intent, .. } | Step::Looking { intent, .. }) => intent.attempt,
             _ => 1,
         }
     }
 
     pub(super) fn attempt_failed(&mut self, id: FrameId, fault: Fault, transient: bool, after: Option<u64>) {
         let attempt = self.attempt(id);
-        let retry = self.node(id).and_then(|n| n.card.retry.as_ref());
+        let doubt = self.earlier(id);
+        let own = self.node(id).and_then(|n| n.card.retry.clone());
+        // A limited rate is a definite refusal that passes, so it is waited for without being asked to.
+        let retry = own.or_else(|| (fault.code == FaultCode::RateLimited).then(rate_limited));
         let again = retry.filter(|r| transient && attempt <= r.times && !self.state.is_draining(id));
-        let Some(retry) = again else { return self.fail(id, fault) };
-        let pause = pause_ms(retry, attempt).max(after.unwrap_or(0));
-        let until = self.now.plus(pause);
-        if self.state.due.is_some_and(|due| until > due) {
-            // The run would be over before: better the app's fault now than a time-out later.
+        let until = again.map(|r| self.now.plus(pause_ms(&r, attempt).max(after.unwrap_or(0))));
+        // Where the run or a card around would be over before: better the app's fault now than a time-out later.
+        let until = until.filter(|until| self.state.dues(id).all(|due| *until <= due));
+        let Some(until) = until else {
+            if doubt.is_some() {
+                let path = self.path(id);
+                self.state.unknown.push(path);
+            }
             return self.fail(id, fault);
-        }
-        let path = self.path(id);
+        };
         let card = self.node(id).map(|n| n.word().to_owned()).unwrap_or_default();
-        self.log(path, EntryKind::StepFailed { card, fault, again_at: Some(until) });
-        self.set_step(id, Step::Pausing { attempt: attempt + 1, until, doubt: None });
+        self.note(id, EntryKind::StepFailed { card, fault, again_at: Some(until) });
+        self.set_step(id, Step::Pausing { attempt: attempt + 1, until, doubt });
     }
 
     /// No definite answer. A read is simply repeated; a write is in doubt.
     pub(super) fn unknown(&mut self, id: FrameId, fault: Fault) {
         let step = self.frame(id).map(|f| f.step.clone());
         match step {
-            Some(Step::Sent { intent }) => self.doubtful(id, intent, fault),
+            Some(Step::Sent { intent, .. }) => self.doubtful(id, intent, fault),
             Some(Step::Attempting { doubt: Some(intent), .. }) => self.doubtful(id, intent, fault),
             _ => self.attempt_failed(id, fault, true, None),
         }
@@ -173,7 +195,6 @@ impl Context<'_> {
     }
 
     pub(super) fn doubtful(&mut self, id: FrameId, intent: Intent, fault: Fault) {
-        let path = self.path(id);
         let node = self.node(id);
         let most = node.and_then(|n| n.card.retry.as_ref()).map_or(DOUBT_ATTEMPTS_MAX, |r| r.times + 1);
         match self.rule(id) {
@@ -181,12 +202,12 @@ impl Context<'_> {
                 let retry = node.and_then(|n| n.card.retry.as_ref());
                 let pause = retry.map_or(500 << intent.attempt.min(6), |r| pause_ms(r, intent.attempt));
                 let until = self.now.plus(pause);
-                self.log(path, EntryKind::InDoubt { fault, ask: false });
+                self.note(id, EntryKind::InDoubt { fault, ask: false });
                 let attempt = intent.attempt + 1;
                 self.set_step(id, Step::Pausing { attempt, until, doubt: Some(intent) });
             }
             InDoubt::Check => {
-                self.log(path, EntryKind::InDoubt { fault: fault.clone(), ask: false });
+                self.note(id, EntryKind::InDoubt { fault: fault.clone(), ask: false });
                 self.set_step(id, Step::Looking { intent, fault });
                 self.ask_or_fail(id);
             }
@@ -195,23 +216,21 @@ impl Context<'_> {
     }
 
     fn ask_person(&mut self, id: FrameId, intent: Intent, fault: Fault) {
-        let path = self.path(id);
         let deadline = self.now.plus(self.wait_ms(id));
-        self.log(path, EntryKind::InDoubt { fault: fault.clone(), ask: true });
+        self.note(id, EntryKind::InDoubt { fault: fault.clone(), ask: true });
         self.set_step(id, Step::InDoubt { intent, fault, deadline });
     }
 
     pub(super) fn looked_up(&mut self, id: FrameId, answer: Option<LookedUp>) {
         let Some(Step::Looking { intent, fault }) = self.frame(id).map(|f| f.step.clone()) else { return };
-        let path = self.path(id);
         let settled = |how: &str| EntryKind::Settled { how: how.into(), by: "look_up".into() };
         match answer {
             Some(LookedUp::Happened(outputs)) => {
-                self.log(path, settled("happened"));
+                self.note(id, settled("happened"));
                 self.answered(id, outputs, None);
             }
             Some(LookedUp::DidNot) => {
-                self.log(path, settled("did_not"));
+                self.note(id, settled("did_not"));
                 self.set_step(id, Step::Attempting { attempt: intent.attempt + 1, doubt: None });
                 self.ask_or_fail(id);
             }
@@ -238,16 +257,16 @@ impl Context<'_> {
         let entry = |how: &str| EntryKind::Settled { how: how.into(), by: "person".into() };
         match settlement {
             Settlement::Happened(outputs) => {
-                self.log(path, entry("happened"));
+                self.note(id, entry("happened"));
                 self.answered(id, outputs, None);
             }
             Settlement::DidNot => {
-                self.log(path, entry("did_not"));
+                self.note(id, entry("did_not"));
                 self.set_step(id, Step::Attempting { attempt: intent.attempt + 1, doubt: None });
                 self.ask_or_fail(id);
             }
             Settlement::GiveUp => {
-                self.log(path.clone(), entry("give_up"));
+                self.note(id, entry("give_up"));
                 self.state.unknown.push(path);
                 self.fail(id, Fault { code: FaultCode::InDoubt, ..fault });
             }
@@ -255,13 +274,12 @@ impl Context<'_> {
     }
 
     pub(super) fn held(&mut self, id: FrameId, held: Held) {
-        if let Some(Step::Sent { intent }) = self.frame(id).map(|f| f.step.clone()) {
-            // Refused for good, so it did not happen: after reconnecting it is sent as if for the first time.
-            self.set_step(id, Step::Attempting { attempt: intent.attempt, doubt: None });
+        if let Some(Step::Sent { intent, doubt }) = self.frame(id).map(|f| f.step.clone()) {
+            // Refused for good, so this attempt did not happen: after reconnecting it is sent as if for the first time.
+            self.set_step(id, Step::Attempting { attempt: intent.attempt, doubt });
         }
-        let path = self.path(id);
         let reason = WaitReason::Connection { prompt: held.prompt, reason: held.reason };
-        self.log(path, EntryKind::Waiting(reason));
+        self.note(id, EntryKind::Waiting(reason));
         if let Some(frame) = self.frame_mut(id) {
             frame.hold = Some(held);
         }
@@ -269,7 +287,7 @@ impl Context<'_> {
     }
 
     pub(super) fn renewed(&mut self, id: FrameId) {
-        let attempt = self.attempt(id);
+        let (attempt, doubt) = (self.attempt(id), self.earlier(id));
         let put_off = self.frame(id).map_or(0, |f| f.put_off) + 1;
         if put_off > PUT_OFF_MAX {
             let fault = Fault::new(FaultCode::NotConnected, "the app keeps refusing every new credential")
@@ -278,7 +296,7 @@ impl Context<'_> {
         }
         if let Some(frame) = self.frame_mut(id) {
             frame.put_off = put_off;
-            frame.step = Step::Attempting { attempt, doubt: None };
+            frame.step = Step::Attempting { attempt, doubt };
         }
         self.ask_or_fail(id);
     }
@@ -290,7 +308,7 @@ impl Context<'_> {
         let put_off = frame.put_off + 1;
         let doubt = match &frame.step {
             Step::Looking { intent, .. } => Some(intent.clone()),
-            Step::Attempting { doubt, .. } => doubt.clone(),
+            Step::Attempting { doubt, .. } | Step::Sent { doubt, .. } => doubt.clone(),
             _ => None,
         };
         if put_off > PUT_OFF_MAX {
@@ -300,9 +318,8 @@ impl Context<'_> {
             };
         }
         let until = self.now.plus(retry_ms.max(100));
-        let path = self.path(id);
         let card = self.node(id).map(|n| n.word().to_owned()).unwrap_or_default();
-        self.log(path, EntryKind::StepFailed { card, fault, again_at: Some(until) });
+        self.note(id, EntryKind::StepFailed { card, fault, again_at: Some(until) });
         if let Some(frame) = self.frame_mut(id) {
             frame.put_off = put_off;
             frame.step = Step::Pausing { attempt, until, doubt };

@@ -59,6 +59,15 @@ impl<'a> Context<'a> {
         self.out.entries.push((path, what));
     }
 
+    /// Adds to the history of a frame's current step, without values where its flow keeps none.
+    pub(super) fn note(&mut self, id: FrameId, mut what: EntryKind) {
+        if !self.frame(id).is_some_and(|f| self.program.keeps_data(f.block)) {
+            what.redact();
+        }
+        let path = self.path(id);
+        self.log(path, what);
+    }
+
     pub(super) fn set_step(&mut self, id: FrameId, step: Step) {
         if let Some(frame) = self.state.frames.get_mut(&id) {
             frame.step = step;
@@ -117,9 +126,7 @@ impl<'a> Context<'a> {
     /// The step ended well: keep its outputs, go to the next card.
     pub(super) fn done(&mut self, id: FrameId, outputs: Fields) {
         let Some(node) = self.node(id) else { return };
-        let kept = self.program.main_flow().keep_data.then(|| outputs.clone());
-        let path = self.path(id);
-        self.log(path, EntryKind::StepFinished { card: node.word().to_owned(), outputs: kept });
+        self.note(id, EntryKind::StepFinished { card: node.word().to_owned(), outputs: Some(outputs.clone()) });
         self.pass(id, outputs);
     }
 
@@ -146,7 +153,7 @@ impl<'a> Context<'a> {
         let path = self.path(id);
         if let Some(node) = self.node(id) {
             let card = node.word().to_owned();
-            self.log(path.clone(), EntryKind::StepFailed { card, fault: fault.clone(), again_at: None });
+            self.note(id, EntryKind::StepFailed { card, fault: fault.clone(), again_at: None });
         }
         self.finish(id, End::Error { fault, path });
     }

@@ -91,7 +91,7 @@ impl Context<'_> {
                 let path = self.path(id);
                 let run = self.child_run(id, &path.to_string());
                 self.out.effects.push(Effect::StartChild { run, flow: flow.clone(), input });
-                self.log(path, EntryKind::ChildStarted { run });
+                self.note(id, EntryKind::ChildStarted { run });
                 self.done(id, Fields::one("run", run.to_string()));
             }
             CardKind::Return { with } => {

@@ -172,6 +172,12 @@ impl Program {
         self.flow_of(self.root)
     }
 
+    /// Whether values of this list's steps are kept: its flow, the run's flow and the file's flow must all say so.
+    #[must_use]
+    pub fn keeps_data(&self, block: BlockId) -> bool {
+        self.flow.keep_data && self.main_flow().keep_data && self.flow_of(block).keep_data
+    }
+
     /// The card at a place.
     #[must_use]
     pub fn node(&self, block: BlockId, at: u32) -> Option<&Node> {

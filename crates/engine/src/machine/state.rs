@@ -177,6 +177,9 @@ pub enum Step {
     Sent {
         /// What was allowed.
         intent: Intent,
+        /// The intent of an earlier attempt whose outcome is not known.
+        #[serde(default)]
+        doubt: Option<Intent>,
     },
     /// A write in doubt is being looked up.
     Looking {

@@ -43,8 +43,7 @@ impl Context<'_> {
             self.done(id, Fields::new());
             return Ok(());
         }
-        let path = self.path(id);
-        self.log(path, EntryKind::Waiting(reason));
+        self.note(id, EntryKind::Waiting(reason));
         self.set_step(id, Step::Waiting(step));
         Ok(())
     }
@@ -58,7 +57,10 @@ impl Context<'_> {
         match waiting.map(|(id, _)| *id) {
             Some(id) => self.done(id, Fields::one("payload", payload)),
             None if self.state.signals.len() < SIGNALS_MAX => self.state.signals.push((name, payload)),
-            None => {}
+            None => {
+                let what = format!("signal {name} dropped: {SIGNALS_MAX} signals are kept already");
+                self.log(StepPath::root(), EntryKind::Asked { what });
+            }
         }
     }
 
@@ -66,8 +68,7 @@ impl Context<'_> {
         let Some(Step::Waiting(waiting)) = self.frame(id).map(|f| f.step.clone()) else { return };
         if let Waiting::Limit { card, .. } = waiting {
             if !approved {
-                let path = self.path(id);
-                self.log(path, EntryKind::Asked { what: format!("cancel by {by}") });
+                self.note(id, EntryKind::Asked { what: format!("cancel by {by}") });
                 return self.end_run(Phase::Cancelled);
             }
             let block = self.frame(id).map_or(0, |f| f.block);
@@ -95,8 +96,7 @@ impl Context<'_> {
     }
 
     fn resume_frame(&mut self, id: FrameId) {
-        let path = self.path(id);
-        self.log(path, EntryKind::Resumed);
+        self.note(id, EntryKind::Resumed);
         if self.frame(id).is_some_and(|f| matches!(f.container, Some(Container::Loop(_)))) {
             if let Err(fault) = self.pump(id) {
                 self.fail(id, fault);
@@ -136,8 +136,7 @@ impl Context<'_> {
         }
         self.count_holds();
         for id in ids {
-            let path = self.path(*id);
-            self.log(path, EntryKind::Resumed);
+            self.note(*id, EntryKind::Resumed);
             if self.state.is_draining(*id) {
                 let doubt = self.frame(*id).and_then(|f| f.doubt().cloned());
                 let attempt = doubt.as_ref().map_or(1, |i| i.attempt);
@@ -283,7 +282,7 @@ impl Context<'_> {
                         self.fail(id, fault);
                     }
                 }
-                Step::Sent { intent } => {
+                Step::Sent { intent, .. } => {
                     let fault = Fault::new(FaultCode::InDoubt, "the program stopped before the answer came")
                         .remedy("look into the app and say whether it happened");
                     self.doubtful(id, intent, fault);

@@ -102,6 +102,29 @@ pub enum EntryKind {
     },
 }
 
+impl EntryKind {
+    /// Takes out what may hold values of the run, for flows that keep no data.
+    pub fn redact(&mut self) {
+        match self {
+            Self::StepFinished { outputs, .. } => *outputs = None,
+            Self::StepFailed { fault, .. } | Self::InDoubt { fault, .. } => redact_fault(fault),
+            Self::RunEnded { fault, .. } => fault.iter_mut().for_each(redact_fault),
+            Self::Waiting(WaitReason::Approval { message } | WaitReason::InDoubt { message, .. }) => {
+                REDACTED.clone_into(message);
+            }
+            _ => {}
+        }
+    }
+}
+
+const REDACTED: &str = "not kept: the flow keeps no data";
+
+/// Leaves of a fault only its code, status and remedy.
+pub fn redact_fault(fault: &mut Fault) {
+    REDACTED.clone_into(&mut fault.message);
+    fault.body = flowdeck_model::Value::Null;
+}
+
 /// A write that is about to be sent; durable before it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Intent {

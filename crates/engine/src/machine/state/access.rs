@@ -110,6 +110,17 @@ impl RunState {
         frames.flatten().chain(self.due.filter(|_| clock_runs)).min()
     }
 
+    /// When the run and the control cards around a frame's current step must be over.
+    pub fn dues(&self, frame: FrameId) -> impl Iterator<Item = Millis> {
+        let mut at = Some(frame);
+        let around = std::iter::from_fn(move || {
+            let frame = self.frames.get(&at?)?;
+            at = frame.parent;
+            Some(frame.due)
+        });
+        self.due.into_iter().chain(around.flatten())
+    }
+
     /// How often a person retried a frame's current step or one around it; part of its idempotency key.
     #[must_use]
     pub fn retries(&self, frame: FrameId) -> u32 {
@@ -193,7 +204,7 @@ impl Frame {
     #[must_use]
     pub fn doubt(&self) -> Option<&Intent> {
         match &self.step {
-            Step::Sent { intent } | Step::Looking { intent, .. } | Step::InDoubt { intent, .. } => Some(intent),
+            Step::Sent { intent, .. } | Step::Looking { intent, .. } | Step::InDoubt { intent, .. } => Some(intent),
             Step::Attempting { doubt, .. } | Step::Pausing { doubt, .. } => doubt.as_ref(),
             _ => None,
         }
