@@ -1,7 +1,7 @@
 //! The two people one can be signed in as, and who a token speaks for.
 //!
 //! Must never hold a secret.
-//! Tests: `tests/walk/main.rs` (roles).
+//! Tests: `tests/walk/` (roles).
 
 use serde::{Deserialize, Serialize};
 

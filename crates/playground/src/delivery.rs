@@ -1,7 +1,7 @@
 //! Tells hooks what happened: signed as Standard Webhooks, tried a few times, to this machine only.
 //!
 //! Must never hold up the directory: a full queue drops, and the event log still has the event.
-//! Tests: below, and `tests/walk/main.rs`.
+//! Tests: below, and `tests/walk/`.
 
 use std::sync::Arc;
 use std::time::Duration;

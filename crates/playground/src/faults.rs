@@ -1,7 +1,7 @@
 //! Faults on order, for tests of whoever talks to the playground.
 //!
 //! Must never do anything unless a test asked for it.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::collections::BTreeMap;
 

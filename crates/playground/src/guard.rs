@@ -1,7 +1,7 @@
 //! What is checked on every request: that it is meant for this server, and not sent by a foreign web page.
 //!
 //! Must never be passed by because a route is harmless: a rebinding page reads harmless routes too.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

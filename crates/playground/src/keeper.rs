@@ -1,7 +1,7 @@
 //! Holds the state: changes it in memory, and answers only when the change is on disk.
 //!
 //! Must never hold the state's lock across an await.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! One small HTTP client for calls to this machine: hook deliveries and the question "are you my playground?".
 //!
 //! Must never connect to anything but a loopback address, nor follow a redirect.
-//! Tests: `tests/walk/main.rs`, `tests/walk/main.rs`.
+//! Tests: `tests/walk/`, `tests/walk/main.rs`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

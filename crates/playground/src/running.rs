@@ -1,7 +1,7 @@
 //! Starts, finds and stops a playground.
 //!
 //! Must never listen on anything but 127.0.0.1, nor run twice on one data folder.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -107,13 +107,48 @@ impl StartError {
 }
 
 impl Playground {
+    /// The port that the playground of this data folder has or will have, kept in the folder from now on; nothing is
+    /// started. Callers build the app's address from it before anybody needs the playground.
+    ///
+    /// # Errors
+    /// [`StartError`] where the folder or its state file cannot be used, or no port is free.
+    pub async fn reserve(options: &Options) -> Result<u16, StartError> {
+        let file = options.data_dir.join(STATE_FILE);
+        let lock = open_lock(&options.data_dir)?;
+        let deadline = tokio::time::Instant::now() + limits::REUSE_TIMEOUT;
+        loop {
+            let is_ours = match lock.try_lock() {
+                Ok(()) => true,
+                Err(TryLockError::WouldBlock) => false,
+                Err(TryLockError::Error(cause)) => {
+                    return Err(StartError::Folder { folder: options.data_dir.clone(), cause });
+                }
+            };
+            let state = State::read(&file).map_err(|error| damaged(&file, &error))?;
+            if let Some(state) = state.as_ref().filter(|state| state.port != 0) {
+                return Ok(state.port);
+            }
+            if is_ours {
+                let (_listener, port) = bind(options.port).await?;
+                let mut state = state.unwrap_or_else(|| State::new(options.seed, (options.clock)()));
+                state.port = port;
+                keep(&options.data_dir, &state)?;
+                return Ok(port);
+            }
+            // Somebody starts it at this moment, and has not written its port yet.
+            if tokio::time::Instant::now() >= deadline {
+                return Err(StartError::Busy { folder: options.data_dir.clone() });
+            }
+            tokio::time::sleep(limits::REUSE_PAUSE).await;
+        }
+    }
+
     /// Starts the playground of a data folder, or finds it if it runs already (then `port` of the options is ignored).
     /// When this returns, it answers.
     pub async fn start(options: Options) -> Result<Running, StartError> {
         let folder = options.data_dir.clone();
         let folder_error = |cause| StartError::Folder { folder: folder.clone(), cause };
-        fs::create_dir_all(&folder).map_err(folder_error)?;
-        let lock = File::create(folder.join("playground.lock")).map_err(folder_error)?;
+        let lock = open_lock(&folder)?;
         let deadline = tokio::time::Instant::now() + limits::REUSE_TIMEOUT;
         loop {
             match lock.try_lock() {
@@ -132,6 +167,21 @@ impl Playground {
     }
 }
 
+fn open_lock(folder: &Path) -> Result<File, StartError> {
+    let folder_error = |cause| StartError::Folder { folder: folder.to_owned(), cause };
+    fs::create_dir_all(folder).map_err(folder_error)?;
+    File::create(folder.join("playground.lock")).map_err(folder_error)
+}
+
+fn damaged(file: &Path, error: &ReadError) -> StartError {
+    StartError::StateFile { file: file.to_owned(), problem: error.to_string() }
+}
+
+fn keep(folder: &Path, state: &State) -> Result<(), StartError> {
+    let kept = state.to_bytes().and_then(|bytes| state::write(folder, &bytes));
+    kept.map_err(|cause| StartError::Folder { folder: folder.to_owned(), cause })
+}
+
 async fn find_running(folder: &Path) -> Option<Running> {
     let state = State::read(&folder.join(STATE_FILE)).ok()??;
     let base_url = format!("http://127.0.0.1:{}", state.port);
@@ -144,16 +194,15 @@ async fn find_running(folder: &Path) -> Option<Running> {
 
 async fn start_own(options: Options, lock: File) -> Result<Running, StartError> {
     let file = options.data_dir.join(STATE_FILE);
-    let damaged = |error: ReadError| StartError::StateFile { file: file.clone(), problem: error.to_string() };
     let now_ms = (options.clock)();
-    let mut state = State::read(&file).map_err(damaged)?.unwrap_or_else(|| State::new(options.seed, now_ms));
+    let mut state =
+        State::read(&file).map_err(|error| damaged(&file, &error))?.unwrap_or_else(|| State::new(options.seed, now_ms));
     state.grants.prune(now_ms);
     let wanted = options.port.or((state.port != 0).then_some(state.port));
     let (listener, port) = bind(wanted).await?;
     state.port = port;
     let folder = options.data_dir.clone();
-    let kept = state.to_bytes().and_then(|bytes| state::write(&folder, &bytes));
-    kept.map_err(|cause| StartError::Folder { folder: folder.clone(), cause })?;
+    keep(&folder, &state)?;
     let base_url = format!("http://127.0.0.1:{port}");
     let (deliveries, queue) = mpsc::channel(limits::DELIVERY_QUEUE_MAX);
     let app = App::new(options, base_url.clone(), Keeper::new(folder, state), deliveries);

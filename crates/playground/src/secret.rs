@@ -1,7 +1,7 @@
 //! Secrets as they are handed out, and the digests that are kept of them.
 //!
 //! A secret must never be printed or kept: only its SHA-256 is.
-//! Tests: `tests/walk/main.rs` (the state file holds no token).
+//! Tests: `tests/walk/` (the state file holds no token).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

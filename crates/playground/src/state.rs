@@ -1,7 +1,7 @@
 //! What the state file holds, and reading and writing it.
 //!
 //! Must never leave a half-written file: written beside, synced, renamed, folder synced.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};

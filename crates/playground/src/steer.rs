@@ -1,7 +1,7 @@
 //! Controls for tests: in process, and over HTTP when `test_controls` is on.
 //!
 //! Must never be reachable over HTTP otherwise: the routes are not even there.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -1,7 +1,7 @@
 //! Who calls the API, and whether they may: token, then scope, then role.
 //!
 //! Must never tell an unknown caller whether something exists.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::http::{HeaderMap, StatusCode, header};
 

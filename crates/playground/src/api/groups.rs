@@ -1,7 +1,7 @@
 //! `/api/groups`.
 //!
 //! Must never hold rules: `directory/groups.rs` does.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::body::Bytes;

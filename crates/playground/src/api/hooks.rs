@@ -1,7 +1,7 @@
 //! `/api/hooks` and `/api/events`.
 //!
 //! Must never show a hook's secret after its creation.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::body::Bytes;

@@ -1,7 +1,7 @@
 //! The directory's JSON API.
 //!
 //! Must never act before the caller is known and allowed.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 mod caller;
 mod groups;

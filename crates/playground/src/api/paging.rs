@@ -1,7 +1,7 @@
 //! Pages of a list: `limit`, `cursor`, `next`, and the `Link` header.
 //!
 //! A cursor names the last id seen, so that it stays right when others are added or removed.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::collections::BTreeMap;
 

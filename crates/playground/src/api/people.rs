@@ -1,7 +1,7 @@
 //! `/api/people`.
 //!
 //! Must never hold rules: `directory/people.rs` does.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::body::Bytes;

@@ -1,7 +1,7 @@
 //! A refused API call as an HTTP answer: the only place where the API chooses a status.
 //!
 //! Must never show an inner cause: the message is for the caller.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -1,7 +1,7 @@
 //! Rate limits and ordered faults, in front of every API call.
 //!
 //! Must never act unless the options or a test asked for it.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;

@@ -1,7 +1,7 @@
 //! Groups and who is in them.
 //!
 //! Must never hold a member who is not in the directory.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::collections::BTreeSet;
 

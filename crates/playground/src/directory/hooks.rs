@@ -1,7 +1,7 @@
 //! Event hooks: which addresses are told about which events.
 //!
 //! Must never send anything itself (`delivery.rs` does) nor show a secret after its creation.
-//! Tests: below, and `tests/walk/main.rs`.
+//! Tests: below, and `tests/walk/`.
 
 use std::collections::BTreeSet;
 

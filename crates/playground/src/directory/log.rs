@@ -1,7 +1,7 @@
 //! The log of what happened, for polling and for hooks.
 //!
 //! Must never grow without end: the oldest events go.
-//! Tests: below, and `tests/walk/main.rs`.
+//! Tests: below, and `tests/walk/`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

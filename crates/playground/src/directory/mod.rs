@@ -1,7 +1,7 @@
 //! The staff directory: people, groups, hooks and the log of what happened.
 //!
 //! Pure: the time is an argument. Must never know HTTP, tokens or who is asking.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 mod groups;
 mod hooks;

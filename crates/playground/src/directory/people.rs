@@ -1,7 +1,7 @@
 //! People: who works here, and the rules for adding, changing, suspending and removing them.
 //!
 //! Must never change anything when it refuses.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

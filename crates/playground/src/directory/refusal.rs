@@ -1,7 +1,7 @@
 //! Why the directory refuses a call.
 //!
 //! Must never know status codes: `api/refusal.rs` chooses them.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DirectoryRefusal {

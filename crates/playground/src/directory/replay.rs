@@ -1,7 +1,7 @@
 //! What was answered to a request with an `Idempotency-Key`: the same key gets the same answer.
 //!
 //! Must never mix two callers' keys: the key is kept with who used it.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Registered clients and the redirect addresses they may use.
 //!
 //! Must never keep a client secret, only its digest.
-//! Tests: below, and `tests/walk/main.rs`.
+//! Tests: below, and `tests/walk/`.
 
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};

@@ -1,7 +1,7 @@
 //! Authorization codes: made at consent, redeemed once, with the PKCE verifier.
 //!
 //! Must never forget a spent code too early: its replay ends what it gave (RFC 6749 section 10.5).
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;

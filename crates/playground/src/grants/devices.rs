@@ -1,7 +1,7 @@
 //! The device flow (RFC 8628): a short code that a person types, a long one that the device polls with.
 //!
 //! Must never let a device poll faster than it was told.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Access tokens, refresh tokens with rotation, and API tokens.
 //!
 //! Must never let a rotated refresh token live on unseen: its late use ends the whole grant (RFC 9700 section 4.14.2).
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! `/oauth/authorize`: checks the request, asks the person, and sends the browser back.
 //!
 //! Must never redirect to an address the client did not register, nor grant more than was asked.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};

@@ -1,7 +1,7 @@
 //! Which client is calling, and registering new ones (RFC 7591).
 //!
 //! Must never treat a client with a secret as known before the secret was checked.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,7 +1,7 @@
 //! The device flow's two faces: where the device starts, and the page where a person types its code.
 //!
 //! Must never show what a device asked for before its code was typed.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::body::Bytes;

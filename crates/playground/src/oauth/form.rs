@@ -1,7 +1,7 @@
 //! Form bodies and queries, and refusals in OAuth's own shape.
 //!
 //! Must never let a parameter come twice where OAuth forbids it (RFC 6749 section 3.1).
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};

@@ -1,7 +1,7 @@
 //! Revocation (RFC 7009), introspection (RFC 7662) and who a token speaks for.
 //!
 //! Must never tell one client about another's tokens.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::body::Bytes;

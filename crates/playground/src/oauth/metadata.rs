@@ -1,7 +1,7 @@
 //! What the server says about itself (RFC 8414), and how it proves which data folder it serves.
 //!
 //! Must never name an endpoint that is not there.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};

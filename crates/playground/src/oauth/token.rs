@@ -1,7 +1,7 @@
 //! `POST /oauth/token`: every grant type.
 //!
 //! Must never answer before what it hands out is on disk.
-//! Tests: `tests/walk/main.rs`, `tests/walk/main.rs`.
+//! Tests: `tests/walk/`, `tests/walk/main.rs`.
 
 use std::time::Duration;
 

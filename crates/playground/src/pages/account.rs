@@ -1,7 +1,7 @@
 //! `/account/tokens`: API tokens and applications with a secret, each shown once.
 //!
 //! Must never act on a form that this server did not serve: every post brings a ticket.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::fmt::Write as _;
 
@@ -73,52 +73,69 @@ fn once(title: &str, values: &[&str]) -> String {
     let values: String =
         values.iter().map(|value| format!("<code class=\"secret\">{}</code>\n", escaped(value))).collect();
     format!(
-        "<div role=\"status\"><h2>{title}</h2>\n{values}<p class=\"soft\">Copy it now: it is not shown again.</p></div>\n"
+        "<div class=\"notice\" role=\"status\"><h2>{title}</h2>\n{values}<p class=\"soft\">Copy it now: it is not shown again.</p></div>\n"
     )
 }
 
 fn render(app: &App, notice: &str) -> Response {
-    let form = |act: &str, fields: &str, button: &str| {
+    let form = |class: &str, act: &str, fields: &str, button: &str| {
         let ticket = app.make_ticket(Ticket::AccountPage);
         format!(
-            "<form method=\"post\" action=\"/account/tokens\"><input type=\"hidden\" name=\"ticket\" value=\"{}\">\
-             <input type=\"hidden\" name=\"act\" value=\"{act}\">{fields}<button>{button}</button></form>\n",
+            "<form class=\"{class}\" method=\"post\" action=\"/account/tokens\">\
+             <input type=\"hidden\" name=\"ticket\" value=\"{}\">\
+             <input type=\"hidden\" name=\"act\" value=\"{act}\">{fields}{button}</form>\n",
             ticket.expose()
         )
     };
-    let mut rows = String::new();
     let tokens = app.keeper.read(|state| state.grants.api_tokens().into_iter().cloned().collect::<Vec<_>>());
+    let mut token_rows = String::new();
     for token in tokens {
-        let remove =
-            form("remove_token", &format!("<input type=\"hidden\" name=\"id\" value=\"{}\">", token.id), "Remove");
+        let name = escaped(&token.name);
+        let id = format!("<input type=\"hidden\" name=\"id\" value=\"{}\">", token.id);
+        let remove = form("", "remove_token", &id, &format!("<button aria-label=\"Remove {name}\">Remove</button>"));
         let made = crate::directory::timestamp(token.made_ms);
-        write!(
-            rows,
-            "<tr><td>{}</td><td>{}</td><td>{made}</td><td>{remove}</td></tr>\n",
-            escaped(&token.name),
+        let day = made.split('T').next().unwrap_or_default();
+        writeln!(
+            token_rows,
+            "<tr><td>{name}</td><td>{}</td><td><time datetime=\"{made}\">{day}</time></td><td>{remove}</td></tr>",
             token.account.name()
         )
         .ok(); // Writing to a String cannot fail.
     }
-    let clients = app.keeper.read(|state| {
+    let client_rows = app.keeper.read(|state| {
         state
             .grants
             .clients()
-            .map(|client| format!("<tr><td>{}</td><td>{}</td></tr>\n", escaped(&client.name), escaped(&client.id)))
+            .map(|c| format!("<tr><td>{}</td><td><code>{}</code></td></tr>\n", escaped(&c.name), escaped(&c.id)))
             .collect::<String>()
     });
-    let token_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\"></label>\
-        <label>Acts as<select name=\"account\"><option value=\"robin\">Robin Admin</option>\
-        <option value=\"sam\">Sam Staff</option></select></label>";
-    let client_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\"></label>\
-        <label>Redirect address, if people connect with it<input type=\"text\" name=\"redirect_uri\"></label>";
+    let token_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\" autocomplete=\"off\">\
+        <span class=\"hint\">What it is for, so that you know it again.</span></label>\
+        <label>Acts as<select name=\"account\"><option value=\"robin\">Robin Admin - may look and change</option>\
+        <option value=\"sam\">Sam Staff - may look only</option></select></label>";
+    let client_fields = "<label>Name<input type=\"text\" name=\"name\" required maxlength=\"80\" autocomplete=\"off\"></label>\
+        <label>Redirect address<input type=\"url\" name=\"redirect_uri\" autocomplete=\"off\" \
+        placeholder=\"http://127.0.0.1:8917/oauth/callback/playground\">\
+        <span class=\"hint\">Only if people connect with it in a browser.</span></label>";
+    let tokens = list(&token_rows, &["Name", "Acts as", "Made", "Action"], "API tokens", "No token yet.");
+    let clients = list(&client_rows, &["Name", "Client ID"], "Applications", "No application yet.");
     let body = format!(
         "<main>\n<p><a href=\"/\">Staff Directory playground</a></p>\n<h1>API tokens and applications</h1>\n{notice}\
-         <h2>API tokens</h2>\n<div class=\"table\"><table><tbody>{rows}</tbody></table></div>\n\
-         <h2>Make an API token</h2>\n{}<h2>Applications</h2>\n<div class=\"table\"><table><tbody>{clients}</tbody></table></div>\n\
+         <h2>API tokens</h2>\n{tokens}<h2>Make an API token</h2>\n{}<h2>Applications</h2>\n{clients}\
          <h2>Register an application with a secret</h2>\n{}</main>\n",
-        form("make_token", token_fields, "Make a token"),
-        form("make_client", client_fields, "Register"),
+        form("panel", "make_token", token_fields, "<button class=\"main\">Make a token</button>"),
+        form("panel", "make_client", client_fields, "<button class=\"main\">Register</button>"),
     );
     page("API tokens", "wide", &body, "")
+}
+
+fn list(rows: &str, columns: &[&str], label: &str, none: &str) -> String {
+    if rows.is_empty() {
+        return format!("<p class=\"empty\">{none}</p>\n");
+    }
+    let head: String = columns.iter().map(|column| format!("<th scope=\"col\">{column}</th>")).collect();
+    format!(
+        "<div class=\"table\" role=\"region\" aria-label=\"{label}\" tabindex=\"0\"><table>\
+         <thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>\n"
+    )
 }

@@ -1,7 +1,7 @@
 //! The consent page and the page where a device's code is typed.
 //!
 //! Must never tick for a person what was not asked for, nor need a script.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::fmt::Write as _;
 
@@ -35,8 +35,8 @@ pub(crate) fn consent_page(consent: &Consent<'_>) -> Response {
     let body = format!(
         "<main class=\"card\">\n{MARK}<h1>{client} would like to use your staff directory</h1>\n\
          <form method=\"post\" action=\"{action}\">\n<input type=\"hidden\" name=\"ticket\" value=\"{ticket}\">\n\
-         <fieldset><legend>You are signed in as</legend>\n{accounts}</fieldset>\n\
-         <fieldset class=\"scopes\"><legend>{client} may</legend>\n{scopes}</fieldset>\n\
+         <fieldset><legend>Sign in as</legend>\n{accounts}</fieldset>\n\
+         <fieldset class=\"scopes\"><legend>What {client} may do</legend>\n{scopes}</fieldset>\n\
          <div class=\"buttons\"><button class=\"main\" name=\"decision\" value=\"allow\">Allow</button>\
          <button name=\"decision\" value=\"deny\">Deny</button></div>\n</form>\n\
          <p class=\"soft\">{afterwards} Nobody in this directory is real.</p>\n</main>\n",
@@ -50,10 +50,10 @@ fn accounts(chosen: Account) -> String {
     let mut html = String::new();
     for account in Account::ALL {
         let checked = if account == chosen { " checked" } else { "" };
-        write!(
+        writeln!(
             html,
             "<label class=\"choice\"><input type=\"radio\" name=\"account\" value=\"{}\"{checked}>\
-             <span><b>{}</b><small>{} - {}</small></span></label>\n",
+             <span><b>{}</b><small>{}</small><small>{}</small></span></label>",
             account.id(),
             account.name(),
             account.email(),
@@ -68,15 +68,20 @@ fn scopes(scopes: &Scopes) -> String {
     let mut html = String::new();
     for scope in scopes {
         let (title, text) = scope.words();
-        // A disabled box sends nothing: the server adds what is needed by itself.
-        let (disabled, note) = if scope.is_needed() { (" disabled", " (always)") } else { ("", "") };
-        write!(
-            html,
-            "<label class=\"choice\"><input type=\"checkbox\" name=\"scope\" value=\"{}\" checked{disabled}>\
-             <span><b>{title}{note}</b><small>{text}</small></span></label>\n",
-            scope.name()
-        )
-        .ok(); // Writing to a String cannot fail.
+        // What cannot be unticked is no box at all: the server adds it by itself.
+        let item = if scope.is_needed() {
+            format!(
+                "<div class=\"choice fixed\"><span class=\"tick\" aria-hidden=\"true\">&#10003;</span>\
+                 <span><b>{title} <span class=\"always\">(always included)</span></b><small>{text}</small></span></div>\n"
+            )
+        } else {
+            format!(
+                "<label class=\"choice\"><input type=\"checkbox\" name=\"scope\" value=\"{}\" checked>\
+                 <span><b>{title}</b><small>{text}</small></span></label>\n",
+                scope.name()
+            )
+        };
+        html += &item;
     }
     html
 }
@@ -84,14 +89,17 @@ fn scopes(scopes: &Scopes) -> String {
 /// `unknown`: a code that was typed and that nobody waits for.
 pub(crate) fn device_page(unknown: Option<&str>) -> Response {
     let problem = match unknown {
-        Some(_) => "<p role=\"alert\">No device waits for that code. Check it, or start again on the device.</p>\n",
+        Some(_) => {
+            "<p role=\"alert\" id=\"problem\">No device waits for that code. Check it, or start again on the device.</p>\n"
+        }
         None => "",
     };
+    let invalid = if unknown.is_some() { " aria-invalid=\"true\" aria-describedby=\"problem\"" } else { "" };
     let typed = escaped(&unknown.unwrap_or_default().chars().take(20).collect::<String>());
     let body = format!(
         "<main class=\"card\">\n{MARK}<h1>Connect a device</h1>\n{problem}\
          <form method=\"get\" action=\"/oauth/device\">\n<label for=\"user_code\">The code your device shows</label>\n\
-         <input class=\"code\" type=\"text\" id=\"user_code\" name=\"user_code\" value=\"{typed}\" required autofocus \
+         <input class=\"code\" type=\"text\" id=\"user_code\" name=\"user_code\" value=\"{typed}\" required autofocus{invalid} \
          autocomplete=\"off\" spellcheck=\"false\" placeholder=\"ABCD-EFGH\">\n\
          <div class=\"buttons\"><button class=\"main\">Continue</button></div>\n</form>\n</main>\n"
     );

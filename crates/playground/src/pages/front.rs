@@ -1,7 +1,7 @@
 //! The front page: what this is, and the directory as it is now.
 //!
 //! Must never change anything.
-//! Tests: `tests/walk/main.rs`.
+//! Tests: `tests/walk/`.
 
 use std::fmt::Write as _;
 
@@ -18,7 +18,7 @@ pub(super) async fn front(State(app): State<App>) -> Response {
     let body = app.keeper.read(|state| {
         format!(
             "<main>\n<div class=\"mark\"><span aria-hidden=\"true\">S</span>Staff Directory playground</div>\n\
-             <h1>A staff directory to try flowdeck on</h1>\n\
+             <h1>A staff directory to try flows on</h1>\n\
              <p>Nobody here is real. Flows can look people up, add them, suspend them and put them in groups, once you \
              allow it. Reload this page after a run to see what it did. API tokens and applications are made at \
              <a href=\"/account/tokens\">your account</a>; a device's code is typed <a href=\"/oauth/device\">here</a>.</p>\n\
@@ -37,7 +37,7 @@ fn table(title: &str, columns: &[&str], rows: &str) -> String {
         write!(head, "<th scope=\"col\">{column}</th>").ok(); // Writing to a String cannot fail.
     }
     format!(
-        "<h2>{title}</h2>\n<div class=\"table\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
+        "<h2>{title}</h2>\n<div class=\"table\" role=\"region\" aria-label=\"{title}\" tabindex=\"0\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 

@@ -1,7 +1,7 @@
 //! The pages a person sees: consent, device code, account tokens, and the directory itself.
 //!
 //! Must never load anything from elsewhere, run a script, or print text that was not escaped.
-//! Tests: below, and `tests/walk/main.rs`.
+//! Tests: below, and `tests/walk/`.
 
 mod account;
 mod consent;
