@@ -5,4 +5,5 @@
 #![warn(missing_docs)]
 
 pub mod client;
+pub mod session;
 pub mod wire;

@@ -1,0 +1,98 @@
+//! The background: drives runs as they become ready, drains, stops.
+//!
+//! Must never stop without leaving every run resumable.
+//! Tests: `tests/background.rs`.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use flowdeck_engine::EngineError;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::error::RuntimeError;
+use crate::runtime::Runtime;
+
+/// How long [`Runtime::stop`] waits for steps under way, in milliseconds; the engine itself gives them 8 s.
+const STOP_MS: u64 = 15_000;
+
+/// The task that drives.
+pub(crate) struct Work {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<(), EngineError>>,
+}
+
+impl Runtime {
+    /// Drives runs in the background as they become ready or due, until [`Runtime::stop`]. Once is enough.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Stopping`] after [`Runtime::stop`] or [`Runtime::drain`].
+    pub fn start(&self) -> Result<(), RuntimeError> {
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Err(RuntimeError::Stopping);
+        }
+        let mut work = self.inner.work.lock();
+        if work.is_none() {
+            let (stop, shutdown) = watch::channel(false);
+            let engine = self.engine().clone();
+            *work = Some(Work { stop, task: tokio::spawn(async move { engine.run_forever(shutdown).await }) });
+        }
+        Ok(())
+    }
+
+    /// Whether the background ended by itself: only a broken store does that. `stop` tells why.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.inner.work.lock().as_ref().is_some_and(|work| work.task.is_finished() && !*work.stop.borrow())
+    }
+
+    /// Takes no new runs and lets every run go on to its next stop (its end or a wait), for at most `within`;
+    /// then stops as [`Runtime::stop`] does.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Deadline`] where runs were still at work: they go on at the next start.
+    pub async fn drain(&self, within: Duration) -> Result<(), RuntimeError> {
+        self.inner.closed.store(true, Ordering::Release);
+        let drained = tokio::time::timeout(within, self.come_to_rest()).await;
+        self.stop().await?;
+        let after_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        drained.map_err(|_| RuntimeError::Deadline { what: "runs were still at work", after_ms })?
+    }
+
+    /// Until no run is at work.
+    async fn come_to_rest(&self) -> Result<(), RuntimeError> {
+        loop {
+            self.engine().run_until_idle().await?;
+            let at_work = self.engine().at_work();
+            if at_work.is_empty() {
+                return Ok(());
+            }
+            for run in at_work {
+                self.engine().drive_until_stopped(run).await?;
+            }
+        }
+    }
+
+    /// Takes no new runs, lets steps under way end (8 s at most), commits, and returns. Runs that were at work go on
+    /// when the data is opened again. May be called more than once.
+    ///
+    /// # Errors
+    /// What ended the background earlier, if anything did; [`RuntimeError::Deadline`].
+    pub async fn stop(&self) -> Result<(), RuntimeError> {
+        self.inner.closed.store(true, Ordering::Release);
+        let answering = self.inner.answering.lock().take();
+        if let Some(task) = answering {
+            task.abort();
+        }
+        let Some(mut work) = self.inner.work.lock().take() else { return Ok(()) };
+        work.stop.send_replace(true);
+        match tokio::time::timeout(Duration::from_millis(STOP_MS), &mut work.task).await {
+            Ok(Ok(ended)) => Ok(ended?),
+            Ok(Err(error)) => Err(EngineError::Internal(format!("the background ended badly: {error}")).into()),
+            Err(_) => {
+                work.task.abort();
+                Err(RuntimeError::Deadline { what: "steps were still under way", after_ms: STOP_MS })
+            }
+        }
+    }
+}
