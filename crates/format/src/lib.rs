@@ -13,6 +13,7 @@ mod emit;
 mod findings;
 mod fmt;
 mod limits;
+mod link;
 mod nearest;
 mod order;
 mod print;
@@ -27,6 +28,7 @@ use flowdeck_model::{Catalogue, Flow};
 pub use diagnostic::{Diagnostic, Severity};
 pub use duration::{duration_text, parse_duration};
 pub use fmt::format_text;
+pub use link::Load;
 pub use print::{print, print_json};
 pub use schema::schema;
 
@@ -76,14 +78,32 @@ pub fn values_of(source: &Source) -> Vec<serde_json::Value> {
 
 /// Reads a flow file; with a catalogue its cards, fields, types and references are checked too.
 ///
-/// Never panics and never fails: what is wrong is among the diagnostics, at most 100 of them.
+/// Never panics and never fails: what is wrong is among the diagnostics, at most 100 of them. Helpers in files of
+/// their own are an error here; see [`read_with`].
 #[must_use]
 pub fn read(source: &Source, catalogue: Option<&dyn Catalogue>) -> Checked {
+    read_with(source, catalogue, &|_| Err("only this one file was given".into()))
+}
+
+/// As [`read`]; `load` gives the texts of helpers that are in files of their own, by their paths as seen from where
+/// `source` is seen. At most 100 files, 8 deep.
+#[must_use]
+pub fn read_with(source: &Source, catalogue: Option<&dyn Catalogue>, load: &Load<'_>) -> Checked {
+    read_on(source, catalogue, &mut link::Trail { load, files: Vec::new(), count: 0 })
+}
+
+fn read_on(source: &Source, catalogue: Option<&dyn Catalogue>, trail: &mut link::Trail<'_>) -> Checked {
     let mut findings = Findings::default();
     let documents = tree::parse(source, &mut findings);
     let mut flows = Vec::new();
     if !findings.has_errors() {
-        let drafts = read::read_documents(&source.text, &documents, catalogue, &mut findings);
+        let mut drafts = read::read_documents(&source.text, &documents, catalogue, &mut findings);
+        trail.files.push(source.name.clone());
+        for draft in &mut drafts {
+            let links = std::mem::take(&mut draft.links);
+            link::add(source, &mut draft.flow, &links, catalogue, trail, &mut findings);
+        }
+        trail.files.pop();
         if let (Some(catalogue), false) = (catalogue, findings.has_errors()) {
             check::check(&source.text, &drafts, catalogue, &mut findings);
         }

@@ -15,6 +15,10 @@ pub(crate) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) const KEY_BYTES_MAX: usize = 256;
 /// Cards of a file, those in lanes and helpers too.
 pub(crate) const CARDS_MAX: usize = 20_000;
+/// Files of helpers that one file may lead to.
+pub(crate) const LINKS_MAX: usize = 100;
+/// How deep files of helpers may lead to others.
+pub(crate) const LINK_DEPTH_MAX: usize = 8;
 /// Diagnostics of a file.
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 /// Iterations of one loop at once.

@@ -34,6 +34,8 @@ pub(crate) const HELPER: &[&str] = &[
     "tables",
     "cards",
 ];
+/// Keys of a helper flow that is in a file of its own.
+pub(crate) const LINKED_HELPER: &[&str] = &["file", "flow"];
 /// Keys of a slot.
 pub(crate) const SLOT: &[&str] = &["app", "nickname", "scopes"];
 /// Keys of `on`.

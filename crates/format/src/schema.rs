@@ -63,9 +63,10 @@ fn definitions() -> Value {
         },
         "card": { "oneOf": order::KINDS.iter().map(|(word, _)| reference(&format!("card_{word}"))).collect::<Vec<_>>() },
     });
-    let maps: [(&str, &[&str], &[&str]); 13] = [
+    let maps: [(&str, &[&str], &[&str]); 14] = [
         ("flow", order::FLOW, &["flow", "cards"]),
         ("helper", order::HELPER, &["cards"]),
+        ("linked_helper", order::LINKED_HELPER, &["file"]),
         ("field_map", order::FIELD, &[]),
         ("lane_map", order::LANE, &[]),
         ("branch", order::BRANCH, &["when"]),
@@ -108,9 +109,11 @@ fn object<'k>(what: &str, keys: impl Iterator<Item = &'k str>, required: &[&str]
 fn key_schema(what: &str, key: &str) -> Value {
     let text = json!({ "type": "string" });
     match (what, key) {
-        ("flow", "flow") | ("call_flow", "call_flow") | ("call_flow_async", "call_flow_async") | (_, "app") => {
-            reference("plain_name")
-        }
+        (_, "file") => text,
+        ("flow" | "linked_helper", "flow")
+        | ("call_flow", "call_flow")
+        | ("call_flow_async", "call_flow_async")
+        | (_, "app") => reference("plain_name"),
         ("flow" | "helper", "wait") | (_, "timeout" | "deadline" | "pause" | "max") => reference("duration"),
         (_, "description" | "title" | "note" | "help" | "cron" | "timezone" | "nickname") => text,
         (_, "scopes" | "choices") => json!({ "type": "array", "items": text }),
@@ -122,7 +125,8 @@ fn key_schema(what: &str, key: &str) -> Value {
         (_, "when_not_connected") => words(WHEN_NOT_CONNECTED),
         (_, "keep_data" | "required" | "secret" | "disabled") => json!({ "type": "boolean" }),
         (_, "helpers") => json!({
-            "type": "object", "propertyNames": reference("plain_name"), "additionalProperties": reference("helper")
+            "type": "object", "propertyNames": reference("plain_name"),
+            "additionalProperties": { "if": { "required": ["file"] }, "then": reference("linked_helper"), "else": reference("helper") }
         }),
         (_, "on") => json!({ "oneOf": [
             { "const": "manual" },

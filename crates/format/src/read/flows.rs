@@ -10,6 +10,7 @@ use flowdeck_model::{CardId, Flow, FlowName, SlotName, Trigger};
 use indexmap::IndexMap;
 
 use super::{Draft, Keys, Places, Reader};
+use crate::link::Link;
 use crate::order;
 use crate::tree::{Kind, Node};
 
@@ -27,12 +28,16 @@ impl<'a> Reader<'a, '_> {
         let mut keys = self.keys(node, "a flow");
         let name = keys.need("flow", "a flow", self).and_then(|n| self.name(n, "a flow's name"));
         let (mut flow, places) = self.body(node, &mut keys, name.clone(), None)?;
-        let mut helpers = HashMap::new();
+        let (mut helpers, mut links) = (HashMap::new(), Vec::new());
         if let Some(list) = keys.take("helpers") {
             for entry in self.keys(list, "`helpers`").entries() {
                 let Some(name) = self.parse_name::<FlowName>(&entry.key, &entry.key_span, "a flow's name") else {
                     continue;
                 };
+                if entry.value.entry("file").is_some() {
+                    links.extend(self.link(name, &entry.value));
+                    continue;
+                }
                 let mut helper_keys = self.keys(&entry.value, &format!("the helper flow `{name}`"));
                 let helper = self.body(&entry.value, &mut helper_keys, Some(name.clone()), Some(&flow.slots));
                 helper_keys.finish(order::HELPER, self);
@@ -43,7 +48,21 @@ impl<'a> Reader<'a, '_> {
             }
         }
         keys.finish(order::FLOW, self);
-        name.map(|_| Draft { flow, places, helpers })
+        name.map(|_| Draft { flow, places, helpers, links })
+    }
+
+    /// `{ file: …, flow: … }`: a helper in a file of its own.
+    fn link(&mut self, helper: FlowName, node: &'a Node) -> Option<Link> {
+        let mut keys = self.keys(node, &format!("the helper flow `{helper}`"));
+        let file = keys.take("file")?;
+        let path = self.text(file, "`file`");
+        let flow = keys.take("flow").map(|n| self.name(n, "a flow's name"));
+        keys.finish(order::LINKED_HELPER, self);
+        let flow = match flow {
+            Some(flow) => Some(flow?),
+            None => None,
+        };
+        Some(Link { helper, path: path?, flow, span: file.span.clone() })
     }
 
     /// What flows and helpers have in common. `outer` are the slots a helper has unless it names its own.

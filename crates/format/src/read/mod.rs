@@ -18,6 +18,7 @@ use flowdeck_model::{CardId, Catalogue, Flow};
 use crate::duration::{DURATION_RULE, parse_duration};
 use crate::findings::Findings;
 use crate::limits::CARDS_MAX;
+use crate::link::Link;
 use crate::order;
 use crate::tree::{Kind, Node};
 
@@ -30,6 +31,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) places: Places<'a>,
     /// Places of its helpers, by name.
     pub(crate) helpers: HashMap<String, Places<'a>>,
+    /// Helpers in files of their own.
+    pub(crate) links: Vec<Link>,
 }
 
 /// Where the parts of a flow are in the file.
