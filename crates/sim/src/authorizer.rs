@@ -24,6 +24,10 @@ struct Registry {
     versions: BTreeMap<String, u64>,
     later: u32,
     on_missing: Option<String>,
+    /// Before this many more decisions the connection of the app is lost.
+    lose_in: Option<(u32, String)>,
+    renew: Option<String>,
+    always_renew: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -57,13 +61,6 @@ impl FakeAuthorizer {
         self.notify.notify_one();
     }
 
-    /// A new generation that nobody is told of, as another run's refresh makes it.
-    pub fn renew_silently(&self, app: &str) {
-        if let Some(grant) = self.registry.lock().grants.get_mut(app) {
-            grant.generation += 1;
-        }
-    }
-
     /// The grant is gone.
     pub fn lose(&self, app: &str) {
         let mut registry = self.registry.lock();
@@ -71,6 +68,28 @@ impl FakeAuthorizer {
         if let Some(grant) = registry.grants.get_mut(app) {
             grant.good = false;
         }
+    }
+
+    /// After this many more answers the grant of `app` is gone.
+    pub fn lose_after(&self, answers: u32, app: &str) {
+        self.registry.lock().lose_in = Some((answers, app.to_owned()));
+    }
+
+    /// The next refusal finds a newer generation, as another run's refresh makes it.
+    pub fn renew_at_refusal(&self, app: &str) {
+        self.registry.lock().renew = Some(app.to_owned());
+    }
+
+    /// Every refusal finds a newer generation.
+    pub fn always_renew(&self, app: &str) {
+        let mut registry = self.registry.lock();
+        registry.renew = Some(app.to_owned());
+        registry.always_renew = true;
+    }
+
+    /// Nobody is told of the changes so far: only their versions show them.
+    pub fn forget_changes(&self) {
+        self.registry.lock().changed.clear();
     }
 
     /// The next `times` questions are answered with trouble that passes.
@@ -102,6 +121,19 @@ impl Registry {
             return Decision::Later { retry_ms: 1_000, fault };
         }
         let app = need.app.as_str();
+        if let Some((answers, lost)) = &mut self.lose_in
+            && lost == app
+        {
+            if *answers == 0 {
+                if let Some(grant) = self.grants.get_mut(app) {
+                    grant.good = false;
+                }
+                self.version += 1;
+                self.lose_in = None;
+            } else {
+                *answers -= 1;
+            }
+        }
         if let Some(grant) = self.grants.get(app).filter(|g| g.good) {
             return Decision::Ready(grant.authorized(app), Vec::new());
         }
@@ -147,6 +179,10 @@ impl Authorizer for FakeAuthorizer {
     async fn refused(&self, need: &Need, used: &Authorized, _loss: Loss) -> Result<Decision, StoreError> {
         let mut registry = self.registry.lock();
         let app = need.app.as_str().to_owned();
+        let renew = if registry.always_renew { registry.renew.clone() } else { registry.renew.take() };
+        if let Some(grant) = renew.and_then(|app| registry.grants.get_mut(&app)) {
+            grant.generation += 1;
+        }
         if let Some(grant) = registry.grants.get_mut(&app)
             && grant.generation <= used.generation
         {

@@ -3,7 +3,7 @@
 //! Must never do I/O.
 //! Tests: `crates/engine/tests`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,6 +41,10 @@ pub struct Performed {
 pub struct FakeCards {
     script: Mutex<BTreeMap<String, VecDeque<CardOutcome>>>,
     looked_up: Mutex<VecDeque<LookUp>>,
+    hanging: Mutex<BTreeSet<String>>,
+    breaking: Mutex<BTreeSet<String>>,
+    /// Calls under way, and the most there ever were at once.
+    at_work: Mutex<(usize, usize)>,
     /// Every call, in order.
     pub performed: Mutex<Vec<Performed>>,
 }
@@ -56,10 +60,26 @@ impl FakeCards {
         self.looked_up.lock().push_back(answer);
     }
 
+    /// Calls of `card` never end.
+    pub fn hang(&self, card: &str) {
+        self.hanging.lock().insert(card.to_owned());
+    }
+
+    /// Calls of `card` panic.
+    pub fn break_at(&self, card: &str) {
+        self.breaking.lock().insert(card.to_owned());
+    }
+
     /// Calls of a card that took effect.
     #[must_use]
     pub fn happened(&self, card: &str) -> Vec<Performed> {
         self.performed.lock().iter().filter(|p| p.card == card && p.happened).cloned().collect()
+    }
+
+    /// The most calls that were ever under way at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.at_work.lock().1
     }
 
     /// Calls of a card.
@@ -177,9 +197,21 @@ impl CardHost for FakeCards {
     }
 
     async fn perform(&self, call: CardCall) -> CardOutcome {
-        if call.card.as_str() == "acme/hang" {
+        {
+            let mut at_work = self.at_work.lock();
+            at_work.0 += 1;
+            at_work.1 = at_work.1.max(at_work.0);
+        }
+        // Others get their turn, so that calls that may be under way at once are.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        if call.card.as_str() == "acme/hang" || self.hanging.lock().contains(call.card.as_str()) {
             std::future::pending::<()>().await;
         }
+        let breaks = self.breaking.lock().contains(call.card.as_str());
+        assert!(!breaks, "an action that breaks");
+        self.at_work.lock().0 -= 1;
         let scripted = self.script.lock().get_mut(call.card.as_str()).and_then(VecDeque::pop_front);
         let inputs = call.inputs.to_value();
         let outcome = scripted.unwrap_or_else(|| default_outcome(&call));

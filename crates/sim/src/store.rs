@@ -40,6 +40,7 @@ pub struct FakeStore {
     rule: Mutex<Option<(u64, Fault)>>,
     dead: AtomicBool,
     last_ops: Mutex<usize>,
+    last_commit: Mutex<Option<u64>>,
 }
 
 impl Default for FakeStore {
@@ -59,6 +60,7 @@ impl FakeStore {
             rule: Mutex::new(None),
             dead: AtomicBool::new(false),
             last_ops: Mutex::new(0),
+            last_commit: Mutex::new(None),
         }
     }
 
@@ -71,6 +73,11 @@ impl FakeStore {
     /// Operation number `n` (from 1) ends as `fault` says, and so does every later one.
     pub fn fail_at(&self, n: u64, fault: Fault) {
         *self.rule.lock() = Some((n, fault));
+    }
+
+    /// The process dies just before commit number `n` (from 1) takes effect.
+    pub fn fail_at_commit(&self, n: u64) {
+        *self.last_commit.lock() = Some(n);
     }
 
     /// Everything fails from now on, as after a kill.
@@ -114,6 +121,14 @@ impl FakeStore {
         self.disk.keys.lock().iter().filter(|((s, _), _)| *s == space).map(|(_, v)| v.len()).sum()
     }
 
+    /// Spaces that hold these bytes in a value.
+    #[must_use]
+    pub fn spaces_with(&self, bytes: &[u8]) -> std::collections::BTreeSet<Space> {
+        let keys = self.disk.keys.lock();
+        let holds = |value: &[u8]| value.windows(bytes.len().max(1)).any(|w| w == bytes);
+        keys.iter().filter(|(_, v)| holds(v)).map(|((space, _), _)| *space).collect()
+    }
+
     fn dead(&self) -> StoreError {
         StoreError::Poisoned { folder: "sim".into(), what: "the simulation killed it".into() }
     }
@@ -142,7 +157,10 @@ impl Store for FakeStore {
 
     async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
         let (happens, answers) = self.begin();
-        if !happens {
+        if self.last_commit.lock().is_some_and(|n| self.commits() + 1 >= n) {
+            self.kill();
+        }
+        if !happens || answers && self.is_dead() {
             return Err(self.dead());
         }
         let current = self.disk.epoch.load(Ordering::SeqCst);
@@ -186,7 +204,10 @@ impl Store for FakeStore {
         let keys = self.disk.keys.lock();
         let fits = |key: &[u8]| {
             key.starts_with(&scan.prefix)
-                && scan.after.as_ref().is_none_or(|after| if scan.reverse { key < after.as_slice() } else { key > after.as_slice() })
+                && scan
+                    .after
+                    .as_ref()
+                    .is_none_or(|after| if scan.reverse { key < after.as_slice() } else { key > after.as_slice() })
         };
         let first = match &scan.after {
             Some(after) if !scan.reverse => after.clone().max(scan.prefix.clone()),

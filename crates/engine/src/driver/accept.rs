@@ -1,7 +1,7 @@
 //! Accepts runs: checks the input, makes the id, builds the first state.
 //!
 //! Must never accept a second run for the same idempotency key.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! What callers of the engine give and get.
 //!
 //! Must never hold behaviour.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Commits of a run: state, record, history, timers and waits, all together.
 //!
 //! Must never leave an index (ready mark, timer, wait) that disagrees with the state in the same commit.
-//! Tests: `crates/engine/tests/crash.rs`.
+//! Tests: `tests/crash.rs`.
 
 use std::collections::BTreeSet;
 

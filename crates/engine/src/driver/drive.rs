@@ -1,7 +1,7 @@
 //! Drives one run until it ends or waits.
 //!
 //! Must never have two commits of a run under way, nor stop while something of it is.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

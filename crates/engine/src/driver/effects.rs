@@ -1,7 +1,7 @@
 //! Carries effects out: functions at once, actions after authorization and (for writes) a commit.
 //!
 //! Must never send a write whose intent is not committed.
-//! Tests: `crates/engine/tests/doubt.rs`, `crates/engine/tests/connect.rs`.
+//! Tests: `tests/driver/doubt.rs`, `tests/driver/connect.rs`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The engine: what callers hold.
 //!
 //! Must never answer before the commit that holds the answer.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Messages to runs: durable before they are acknowledged, taken in the commit that holds what they did.
 //!
 //! Must never lose a message, nor take one twice.
-//! Tests: `crates/engine/tests/waits.rs`.
+//! Tests: `tests/driver/waits.rs`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What all runs of one engine share: caches, the ready queue, who drives which run.
 //!
 //! Must never hold a lock across an await, nor memory for a run that waits.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,7 +1,7 @@
 //! A run in memory while somebody drives it.
 //!
 //! Must never let anything leave that is not committed, except notices marked provisional.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Loads a run that nobody drives.
 //!
 //! Must never load what is not whole.
-//! Tests: `crates/engine/tests/crash.rs`.
+//! Tests: `tests/crash.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

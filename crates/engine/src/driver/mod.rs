@@ -1,7 +1,7 @@
 //! Drives runs: feeds the machine events, commits, and carries its effects out.
 //!
 //! Must never decide what a run does next (the machine does), nor act before the commit that allows it.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 mod accept;
 pub mod api;

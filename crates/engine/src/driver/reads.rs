@@ -1,7 +1,7 @@
 //! Reads records and history.
 //!
 //! Must never change anything.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use flowdeck_model::RunId;
 

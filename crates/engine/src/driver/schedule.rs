@@ -1,7 +1,7 @@
 //! Which run goes on next: ready marks, due times, changed connections.
 //!
 //! Must never hold memory for each waiting run: it reads indexes in batches.
-//! Tests: `crates/engine/tests/waits.rs`, `crates/engine/tests/connect.rs`.
+//! Tests: `tests/driver/waits.rs`, `tests/driver/connect.rs`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;

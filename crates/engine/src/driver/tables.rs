@@ -1,7 +1,7 @@
 //! Operations on our own tables: their changes and the step's outcome are one commit.
 //!
 //! Must never show a step as done whose rows were not changed, nor change rows twice.
-//! Tests: `crates/engine/tests/tables.rs`.
+//! Tests: `tests/driver/tables.rs`.
 
 use flowdeck_model::table::TableOp;
 use flowdeck_model::{Fault, FaultCode, Fields, Flow, FlowHash};

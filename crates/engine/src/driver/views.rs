@@ -1,7 +1,7 @@
 //! A run's record out of its state.
 //!
 //! Must never show more waits than a record may hold.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use flowdeck_model::{Fields, Millis};
 

@@ -1,7 +1,7 @@
 //! Functions and actions: attempts, answers, repetition, doubt.
 //!
 //! Must never repeat a write whose outcome is not known unless its card says that it may.
-//! Tests: `crates/engine/tests/doubt.rs`.
+//! Tests: `tests/driver/doubt.rs`.
 
 use flowdeck_model::flow::Retry;
 use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, InDoubt, Value};
@@ -241,7 +241,7 @@ impl Context<'_> {
     pub(super) fn other_account(&mut self, id: FrameId) {
         let step = self.frame(id).map(|f| f.step.clone());
         let (Some(Step::Looking { intent, .. }) | Some(Step::Attempting { doubt: Some(intent), .. })) = step else {
-            return;
+            return self.ask_or_fail(id);
         };
         let message = format!(
             "`{}` was sent with another account than the one connected now, so it is neither repeated nor looked up",

@@ -1,7 +1,7 @@
 //! What ends what: how Return, Continue If, faults and expiry travel outwards.
 //!
 //! Must never abandon a step that somebody is at work for: an end waits until it is over.
-//! Tests: `machine/tests/ends.rs`, which is also `docs/what-ends-what.md`.
+//! Tests: `tests/driver/ends.rs`, which also keeps the table in `docs/runs.md` true.
 
 use flowdeck_model::flow::OnLoopError;
 use flowdeck_model::{CardKind, Fault, Fields, Value};

@@ -1,7 +1,7 @@
 //! Begins a card: one arm for each kind.
 //!
 //! Must never compute a function or perform an action itself: those are effects.
-//! Tests: `crates/engine/tests/cards.rs`.
+//! Tests: `tests/driver/cards.rs`.
 
 use std::sync::Arc;
 

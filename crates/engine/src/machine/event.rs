@@ -1,7 +1,7 @@
 //! What enters the machine, what leaves it, and which pairs of situation and event are legal.
 //!
-//! Must name every pair: `machine/tests/pairs.rs` lists them all.
-//! Tests: `machine/tests/pairs.rs`.
+//! Must name every pair: `tests/driver/pairs.rs` lists them all.
+//! Tests: `tests/driver/pairs.rs`.
 
 use flowdeck_model::{Fault, Fields, FlowName, Millis, RunId, StepPath, Value};
 

@@ -1,7 +1,7 @@
 //! Loops: rounds begin in order, at most so many at once, and fold away when they are over.
 //!
 //! Must never begin a round twice, nor keep finished rounds in the live state.
-//! Tests: `crates/engine/tests/loops.rs`.
+//! Tests: `tests/driver/loops.rs`.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! What mappings can refer to at a place of a run.
 //!
 //! Must never show a card's outputs outside its list, nor a caller's names inside a helper.
-//! Tests: `crates/engine/tests`.
+//! Tests: `tests/driver`.
 
 use std::sync::Arc;
 

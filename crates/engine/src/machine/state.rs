@@ -1,7 +1,7 @@
 //! The state of a run: frames, and in each frame the sub-state of its current step.
 //!
 //! Must never hold a credential, nor the program (that is pinned by hash).
-//! Tests: `machine/tests`; the stored form: `wire/state.rs`.
+//! Tests: `tests/driver/pairs.rs`; the stored form: `wire/state.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The one function that changes a run.
 //!
 //! Pure and total: an event that means nothing is refused by name and changes nothing.
-//! Tests: `machine/tests`.
+//! Tests: `tests/driver/pairs.rs`.
 
 use flowdeck_model::Fields;
 

@@ -1,7 +1,7 @@
 //! Durable pauses and what ends them: time, signals, decisions, connections, recovery.
 //!
 //! Must never let a wait end without a deadline, nor count a wait for a connection against any clock.
-//! Tests: `crates/engine/tests/waits.rs`.
+//! Tests: `tests/driver/waits.rs`.
 
 use flowdeck_model::flow::{Wait, WaitUntil};
 use flowdeck_model::{Fault, FaultCode, Fields, Millis, StepPath, Value};

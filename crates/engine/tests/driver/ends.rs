@@ -1,0 +1,186 @@
+//! What ends what: observed in runs, and kept true in `docs/runs.md`.
+//!
+//! Must never state a rule that no run showed.
+//! Tests: these.
+
+use flowdeck_engine::{RunView, Status};
+use flowdeck_sim::World;
+use flowdeck_sim::world::flow;
+use serde_json::{Value, json};
+
+use crate::common::*;
+
+/// A place for cards: its name in the table, and what one says where it alone is ended.
+struct Place {
+    name: &'static str,
+    ended: &'static str,
+    build: fn(Value) -> Value,
+}
+
+fn lane(cards: Value) -> Value {
+    json!({"cards": cards})
+}
+
+const PLACES: &[Place] = &[
+    Place { name: "the flow's own list", ended: "the flow", build: |cards| cards },
+    Place {
+        name: "lane of `if`",
+        ended: "the lane",
+        build: |cards| json!([card("c", json!({"if": {"when": true, "then": lane(cards), "otherwise": {}}}))]),
+    },
+    Place {
+        name: "branch of `else_if`",
+        ended: "the branch",
+        build: |cards| {
+            json!([card("c", json!({"else_if": {"branches": [{"when": true, "lane": lane(cards)}], "otherwise": {}}}))])
+        },
+    },
+    Place {
+        name: "cards of `try`",
+        ended: "the try",
+        build: |cards| {
+            let catch = lane(json!([echo("caught", json!({}))]));
+            json!([card("c", json!({"try": {"lane": lane(cards), "error": "error", "catch": catch}}))])
+        },
+    },
+    Place {
+        name: "catch lane of `try`",
+        ended: "the try",
+        build: |cards| {
+            let bad = lane(json!([call("bad", "t/fail", json!({}))]));
+            json!([card("c", json!({"try": {"lane": bad, "error": "error", "catch": lane(cards)}}))])
+        },
+    },
+    Place {
+        name: "round of `for_each`",
+        ended: "the round",
+        build: |cards| json!([for_each("c", json!([0, 1]), 1, cards, json!({}))]),
+    },
+    Place {
+        name: "round of `for_each` with `on_error: go_on`",
+        ended: "the round",
+        build: |cards| {
+            let mut each = for_each("c", json!([0, 1]), 1, cards, json!({}));
+            each["kind"]["for_each"]["on_error"] = json!("go_on");
+            json!([each])
+        },
+    },
+    Place {
+        name: "round of `map`, `filter`, `reduce`",
+        ended: "the round",
+        build: |cards| {
+            let each = json!({"items": {"list": [0, 1]}, "as": "item", "concurrency": 1});
+            json!([card("c", json!({"map": {"each": each, "cards": cards, "value": 1}}))])
+        },
+    },
+    Place {
+        name: "round of `times`, `while`",
+        ended: "the round",
+        build: |cards| {
+            json!([card("c", json!({"times": {"count": 2, "as": "i", "concurrency": 1, "lane": lane(cards)}}))])
+        },
+    },
+    Place {
+        name: "lane of `parallel`",
+        ended: "the lane",
+        build: |cards| {
+            json!([card(
+                "c",
+                json!({"parallel": {"lanes": {"a": lane(cards), "b": lane(json!([echo("other", json!({}))]))}}})
+            )])
+        },
+    },
+    Place {
+        name: "helper flow (`call_flow`)",
+        ended: "the helper",
+        build: |_| json!([card("c", json!({"call_flow": {"flow": "h", "with": {}}}))]),
+    },
+];
+
+fn ends() -> Vec<(&'static str, Value)> {
+    vec![
+        ("`return`", give_back(json!({"x": 1}))),
+        ("`return_raw`", card("back", json!({"return_raw": {"status": 200, "headers": null, "body": 1}}))),
+        ("`continue_if` that is false", card("stop", json!({"continue_if": {"when": false}}))),
+        ("an error", call("bad_end", "t/fail", json!({}))),
+    ]
+}
+
+/// What a run shows of its end.
+fn verdict(place: &Place, view: &RunView, steps: &[String]) -> String {
+    let ran = |name: &str| steps.iter().filter(|s| s.rsplit('.').next() == Some(name)).count();
+    assert_eq!(ran("inner"), 0, "a card after the end ran: {steps:?}");
+    match view.status {
+        Status::Failed => "the run fails".into(),
+        Status::Finished if ran("after") == 0 => "the flow".into(),
+        Status::Finished if ran("caught") == 1 => "the try's cards; its catch lane runs".into(),
+        Status::Finished => {
+            assert!(place.ended != "the round" || ran("begin") == 2, "the next round must run: {steps:?}");
+            place.ended.into()
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+async fn observe(place: &Place, end: &Value) -> String {
+    let world = World::default();
+    let inside = json!([echo("begin", json!({})), end, echo("inner", json!({}))]);
+    let mut cards = (place.build)(inside.clone());
+    let helper = json!({"name": "h", "cards": inside});
+    cards.as_array_mut().unwrap().push(echo("after", json!({})));
+    let view = world.run(&flow(json!({"cards": cards, "helpers": {"h": helper}})), json!({})).await.unwrap();
+    let steps = finished(&world, view.id).await;
+    verdict(place, &view, &steps)
+}
+
+#[tokio::test]
+async fn the_table_in_the_documentation_is_what_runs_do() {
+    let mut lines = vec![String::new(), String::new()];
+    lines[0] = "| inside | ".to_owned() + &ends().iter().map(|(name, _)| format!("{name} ends | ")).collect::<String>();
+    lines[1] = "|---|".to_owned() + &"---|".repeat(ends().len());
+    for place in PLACES {
+        let mut line = format!("| {} | ", place.name);
+        for (_, end) in ends() {
+            line += &format!("{} | ", observe(place, &end).await);
+        }
+        lines.push(line);
+    }
+    let table: String = lines.iter().map(|l| l.trim_end().to_owned() + "\n").collect();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runs.md");
+    let document = std::fs::read_to_string(file).unwrap();
+    let (_, rest) = document.split_once("<!-- what ends what -->\n").expect("the mark in docs/runs.md");
+    let (written, _) = rest.split_once("<!-- end -->").expect("the end mark in docs/runs.md");
+    assert_eq!(written, table, "docs/runs.md must hold this table:\n{table}");
+}
+
+#[tokio::test]
+async fn an_end_waits_for_steps_under_way_and_begins_no_more() {
+    for (name, end, status) in [
+        ("return", give_back(json!({"x": 1})), Status::Finished),
+        ("error", call("bad", "t/fail", json!({})), Status::Failed),
+    ] {
+        let world = World::default();
+        let lanes = json!({
+            "slow": lane(json!([call("w", "free/write", json!({})), call("v", "free/write", json!({}))])),
+            "quick": lane(json!([end]))});
+        let view = world
+            .run(&flow(json!({"cards": [card("p", json!({"parallel": {"lanes": lanes}}))]})), json!({}))
+            .await
+            .unwrap();
+        assert_eq!(view.status, status, "{name}");
+        let done: Vec<_> = world.cards.performed.lock().iter().map(|p| p.path.clone()).collect();
+        assert_eq!(done, ["p.slow.w"], "{name}");
+        assert!(view.unknown.is_empty(), "{name}: its answer was waited for");
+    }
+}
+
+#[tokio::test]
+async fn the_first_end_wins_and_an_outer_one_covers_it() {
+    let world = World::default();
+    let lanes = json!({"a": lane(json!([call("w", "free/write", json!({})), call("bad", "t/fail", json!({}))])), "b": lane(json!([give_back(json!({"x": 1}))]))});
+    let view = world
+        .run(&flow(json!({"cards": [card("p", json!({"parallel": {"lanes": lanes}}))]})), json!({}))
+        .await
+        .unwrap();
+    assert_eq!((view.status, view.output.unwrap().to_value()), (Status::Finished, json!({"x": 1})));
+}

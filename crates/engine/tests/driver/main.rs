@@ -1,0 +1,15 @@
+//! The engine against fakes of everything around it: what flows do, seen from outside.
+//!
+//! Must never sleep or look at the real time.
+//! Tests: these.
+
+mod cards;
+mod common;
+mod connect;
+mod doubt;
+mod ends;
+mod lifecycle;
+mod loops;
+mod pairs;
+mod tables;
+mod waits;
