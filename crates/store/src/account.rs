@@ -33,19 +33,19 @@ impl Account {
         Some(Self { epoch: number(0)?, next_id: number(8)?, records: number(16)?, sum: number(24)? })
     }
 
-    pub(crate) fn add(&mut self, record: &[u8]) {
+    pub(crate) fn add(&mut self, mark: u64) {
         self.records = self.records.wrapping_add(1);
-        self.sum = self.sum.wrapping_add(mixed(record));
+        self.sum = self.sum.wrapping_add(mark);
     }
 
-    pub(crate) fn remove(&mut self, record: &[u8]) {
+    pub(crate) fn remove(&mut self, mark: u64) {
         self.records = self.records.wrapping_sub(1);
-        self.sum = self.sum.wrapping_sub(mixed(record));
+        self.sum = self.sum.wrapping_sub(mark);
     }
 }
 
-/// The record's own checksum covers key and body; mixing keeps sums of different sets apart.
-fn mixed(record: &[u8]) -> u64 {
+/// What a record adds to the sum. Its own checksum covers key and body; mixing keeps sums of different sets apart.
+pub(crate) fn mark(record: &[u8]) -> u64 {
     let mut number = 0x9E37_79B9_7F4A_7C15;
     for byte in record.iter().take(5) {
         number = (number ^ u64::from(*byte)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -56,11 +56,11 @@ fn mixed(record: &[u8]) -> u64 {
 
 /// The store's own record.
 pub(crate) fn own(sequence: u64, account: Account) -> Vec<u8> {
-    record::seal(record::OWN_KEY, 4, &[&sequence.to_le_bytes()[..], &account.encode()].concat())
+    record::seal(record::OWN_KEY, record::KIND_OWN, &[&sequence.to_le_bytes()[..], &account.encode()].concat())
 }
 
 pub(crate) fn decode_own(found: &[u8]) -> Option<(u64, Account)> {
-    let (4, body) = record::unseal(record::OWN_KEY, found)? else { return None };
+    let (record::KIND_OWN, body) = record::unseal(record::OWN_KEY, found)? else { return None };
     Some((u64::from_le_bytes(body.get(..8)?.try_into().ok()?), Account::decode(body.get(8..)?)?))
 }
 
@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn the_sum_forgets_order_and_notices_exchange() {
-        let records: Vec<_> = (0..20_u8).map(|n| record::seal(&[n], 0, b"v")).collect();
+        let marks: Vec<_> = (0..20_u8).map(|n| mark(&record::seal(&[n], 0, b"v"))).collect();
         let (mut there, mut back) = (Account::default(), Account::default());
-        records.iter().for_each(|record| there.add(record));
-        records.iter().rev().for_each(|record| back.add(record));
+        marks.iter().for_each(|mark| there.add(*mark));
+        marks.iter().rev().for_each(|mark| back.add(*mark));
         assert_eq!(there, back);
-        back.remove(&records[3]);
+        back.remove(marks[3]);
         assert_ne!(there, back);
-        back.add(&record::seal(&[3], 0, b"w"));
+        back.add(mark(&record::seal(&[3], 0, b"w")));
         assert_eq!(there.records, back.records);
         assert_ne!(there.sum, back.sum);
         assert_eq!(decode_own(&own(7, there)), Some((7, there)));

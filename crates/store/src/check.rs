@@ -7,7 +7,7 @@ use std::fs;
 
 use flowdeck_engine::ports::store::StoreError;
 
-use crate::account::Account;
+use crate::account::{self, Account};
 use crate::fault;
 use crate::read::Reader;
 use crate::record::{self, Head};
@@ -33,18 +33,22 @@ pub(crate) fn walk(reader: &Reader, expected: Account, blobs: bool) -> Result<Ch
         if key == record::OWN_KEY {
             continue;
         }
-        found.add(&record);
+        found.add(account::mark(&record));
         let (kind, _) = record::unseal(&key, &record).ok_or_else(|| broken("a record's checksum is wrong"))?;
-        if kind == 3 {
-            report.chunks += 1;
-            continue;
+        match kind {
+            record::KIND_CHUNK => report.chunks += 1,
+            record::KIND_REFERENCE => {}
+            _ => report.keys += 1,
         }
-        report.keys += 1;
         if let Some(Head::Blob { hash, .. }) = record::head(&key, &record)
             && blobs
-            && named.insert(hash)
         {
-            reader.resolve(&key, record)?;
+            if reader.record(&record::reference_key(&hash, &key))?.is_none() {
+                return Err(broken("the record that keeps a large value's file is missing"));
+            }
+            if named.insert(hash) {
+                reader.resolve(&key, record)?;
+            }
         }
     }
     report.blobs = named.len() as u64;

@@ -15,7 +15,12 @@ pub(crate) fn damaged(folder: &Path, what: impl Display) -> StoreError {
     }
 }
 
-pub(crate) fn io(folder: &Path, what: &str, cause: impl Display) -> StoreError {
+/// What the operating system refused; a full disk has an error of its own, because it passes.
+pub(crate) fn io(folder: &Path, what: &str, cause: std::io::Error) -> StoreError {
+    if is_full(&cause) { full(folder) } else { says(folder, what, cause) }
+}
+
+pub(crate) fn says(folder: &Path, what: &str, cause: impl Display) -> StoreError {
     StoreError::Io { folder: folder.display().to_string(), what: what.to_owned(), cause: cause.to_string() }
 }
 

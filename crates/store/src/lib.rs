@@ -5,19 +5,26 @@
 #![warn(missing_docs)]
 
 mod account;
+mod ballast;
+mod blobs;
 mod check;
 mod fault;
+mod group;
 mod io;
 mod limits;
 mod lock;
 mod log;
 mod memory;
+mod open;
 mod options;
+mod queue;
 mod read;
 mod record;
+mod sled_folder;
 mod sled_store;
 mod writer;
 
+pub use blobs::Swept;
 pub use check::CheckReport;
 pub use io::{Io, IoFile, SystemIo};
 pub use limits::DELTA_BYTES_MAX;

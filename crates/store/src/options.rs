@@ -14,12 +14,9 @@ pub struct Options {
     pub cache_bytes: u64,
     /// The log is checkpointed, and starts a new segment, when it has grown by this much.
     pub segment_bytes: u64,
-    /// The log is checkpointed when its first unapplied commit is this old and the store is idle.
+    /// The log is also checkpointed when nothing was committed for this long.
     pub checkpoint_after: Duration,
-    /// How long the writer waits for company after the first commit of a group. Zero is best for most: commits
-    /// that arrive during a sync form the next group anyway.
-    pub group_delay: Duration,
-    /// Commits that may wait for the writer; more wait for a place.
+    /// Commits that may wait for the writer, each 16 KiB counted as one; more wait for a place.
     pub queue_commits: usize,
     /// A file of this size is kept so that a store on a full disk can still be opened. Zero: none.
     pub ballast_bytes: u64,
@@ -39,7 +36,6 @@ impl Default for Options {
             cache_bytes: 64 << 20,
             segment_bytes: 16 << 20,
             checkpoint_after: Duration::from_secs(60),
-            group_delay: Duration::ZERO,
             queue_commits: 4096,
             ballast_bytes: 32 << 20,
             free_bytes_min: 64 << 20,

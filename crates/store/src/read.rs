@@ -3,13 +3,14 @@
 //! Must never answer with a part of a value, and never panic on what it reads. Tests: `tests/contract.rs`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flowdeck_engine::ports::store::StoreError;
 
-use crate::fault;
 use crate::record::{self, Head};
+use crate::{blobs, fault};
 
 /// A read meets a value that is being replaced; a writer cannot win this often.
 const TRIES_MAX: usize = 10_000;
@@ -29,6 +30,10 @@ impl Reader {
     pub(crate) fn guarded<T>(&self, read: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
         match catch_unwind(AssertUnwindSafe(read)) {
             Ok(Ok(found)) => Ok(found),
+            // A read past the end of a cut file is damage, everything else is the system's answer.
+            Ok(Err(sled::Error::Io(cause))) if cause.kind() != ErrorKind::UnexpectedEof => {
+                Err(fault::io(&self.folder, "read or write sled's files", cause))
+            }
             Ok(Err(cause)) => Err(fault::damaged(&self.folder, format!("sled cannot read a record: {cause}"))),
             Err(_) => Err(fault::damaged(&self.folder, "sled panicked while it read a record")),
         }
@@ -54,7 +59,7 @@ impl Reader {
                 None => return Ok(None),
             }
         }
-        Err(fault::io(&self.folder, "read a value", "it is replaced faster than it can be read"))
+        Err(fault::says(&self.folder, "read a value", "it is replaced faster than it can be read"))
     }
 
     fn whole(&self, head: &Head<'_>) -> Result<Option<Vec<u8>>, StoreError> {
@@ -65,13 +70,13 @@ impl Reader {
                 for index in 0..record::chunk_count(*len) {
                     let key = record::chunk_key(*id, index);
                     let Some(chunk) = self.record(&key)? else { return Ok(None) };
-                    let Some((3, part)) = record::unseal(&key, &chunk) else { return Ok(None) };
+                    let Some((record::KIND_CHUNK, part)) = record::unseal(&key, &chunk) else { return Ok(None) };
                     value.extend_from_slice(part);
                 }
                 Ok((value.len() == *len as usize).then_some(value))
             }
             Head::Blob { hash, .. } => {
-                let value = fs::read(blob_path(&self.folder, hash)).ok();
+                let value = fs::read(blobs::path(&self.folder, hash)).ok();
                 Ok(value.filter(|value| record::hash(value) == *hash))
             }
         }
@@ -80,9 +85,4 @@ impl Reader {
     fn broken(&self, what: &str) -> StoreError {
         fault::damaged(&self.folder, what)
     }
-}
-
-pub(crate) fn blob_path(folder: &Path, hash: &[u8; 32]) -> PathBuf {
-    let name = hex::encode(hash);
-    folder.join("blobs").join(&name[..2]).join(name)
 }

@@ -10,8 +10,14 @@ pub(crate) const RECORD_BYTES_MAX: usize = 4096;
 pub(crate) const SPLIT_BYTES_MAX: usize = 64 << 10;
 const CHUNK_BYTES: usize = RECORD_BYTES_MAX - 11 - 5;
 const CHUNK_SPACE: u8 = 0xF0;
+const REFERENCE_SPACE: u8 = 0xF1;
 /// Key of the store's own record.
 pub(crate) const OWN_KEY: &[u8] = &[0];
+
+/// Kinds beside inline (0), split (1) and blob (2): a chunk, the store's own record, a reference to a file.
+pub(crate) const KIND_CHUNK: u8 = 3;
+pub(crate) const KIND_OWN: u8 = 4;
+pub(crate) const KIND_REFERENCE: u8 = 5;
 
 /// What a record says about the value of its key.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,6 +71,15 @@ pub(crate) fn blob_head(key: &[u8], hash: &[u8; 32], len: usize) -> Vec<u8> {
 
 pub(crate) fn chunk_key(id: u64, index: usize) -> Vec<u8> {
     [&[CHUNK_SPACE][..], &id.to_be_bytes(), &(index as u16).to_be_bytes()].concat()
+}
+
+/// Key of the record that says: this key's value is the file of this hash. Its prefix finds all keys of a file.
+pub(crate) fn reference_key(hash: &[u8; 32], key: &[u8]) -> Vec<u8> {
+    [&[REFERENCE_SPACE][..], hash, key].concat()
+}
+
+pub(crate) fn reference(reference_key: &[u8]) -> Vec<u8> {
+    seal(reference_key, KIND_REFERENCE, &[])
 }
 
 pub(crate) fn chunks(value: &[u8]) -> impl Iterator<Item = &[u8]> {

@@ -8,6 +8,8 @@
 mod cases_commit;
 #[path = "contract/cases_limits.rs"]
 mod cases_limits;
+#[path = "contract/cases_model.rs"]
+mod cases_model;
 #[path = "contract/cases_reopen.rs"]
 mod cases_reopen;
 #[path = "contract/cases_scan.rs"]
@@ -19,6 +21,9 @@ mod control_engine;
 #[path = "contract/fixture.rs"]
 mod fixture;
 
+/// Counted, so that none is lost unnoticed.
+const CASES: usize = 113;
+
 macro_rules! contract {
     ($( $group:ident: $( $case:ident ),+ $(,)? ; )+) => {
         contract!(@engine memory, fixture::Memory::default(), $( $group: $( $case ),+ ; )+);
@@ -28,7 +33,9 @@ macro_rules! contract {
         #[test]
         fn the_suite_has_at_least_eighty_cases() {
             let names = [$( $( stringify!($case) ),+ ),+];
-            assert!(names.len() >= 80, "{} cases", names.len());
+            println!("{} cases on each of memory, sled and the control engine", names.len());
+            assert_eq!(names.len(), CASES);
+            assert!(CASES >= 80);
         }
     };
     (@engine $engine:ident, $open:expr, $( $group:ident: $( $case:ident ),+ ; )+) => {
@@ -161,4 +168,7 @@ contract! {
         a_commit_of_the_epoch_before_a_reopen_is_fenced,
         ten_reopens_with_commits_between,
         preconditions_hold_across_a_reopen;
+    cases_model:
+        random_histories_match_a_model,
+        racing_histories_match_a_model;
 }

@@ -3,114 +3,20 @@
 //! Must never wait for a real failure: files fail through the `Io` port, at a chosen operation.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowdeck_engine::ports::store::{Delta, Scan, Space, Store, StoreError};
-use flowdeck_store::{Io, IoFile, Options, SledStore, SystemIo, try_lock};
-use parking_lot::Mutex;
+use flowdeck_store::{Options, SledStore};
 use rustix::io::Errno;
+use support::copy_folder;
+use support::faults::Faults;
 
 const S: Space = Space::Runs;
-
-/// What was done, in order, and which operation fails with what.
-#[derive(Debug, Clone, Default)]
-struct Faults(Arc<Mutex<Script>>);
-
-#[derive(Debug, Default)]
-struct Script {
-    done: Vec<String>,
-    fail: Option<(&'static str, Errno)>,
-}
-
-impl Faults {
-    /// Every later operation whose description contains `what` fails.
-    fn fail(&self, what: &'static str, errno: Errno) {
-        self.0.lock().fail = Some((what, errno));
-    }
-
-    fn heal(&self) {
-        self.0.lock().fail = None;
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().done)
-    }
-
-    fn note(&self, verb: &str, path: &Path) -> io::Result<()> {
-        let mut script = self.0.lock();
-        let kind = if path.extension().is_some_and(|extension| extension == "log") {
-            "segment".to_owned()
-        } else if path.components().any(|part| part.as_os_str() == "blobs") {
-            "blob".to_owned()
-        } else {
-            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let line = format!("{verb} {kind}");
-        let failing = script.fail.filter(|(what, _)| line.contains(what));
-        script.done.push(line);
-        failing.map_or(Ok(()), |(_, errno)| Err(errno.into()))
-    }
-}
-
-impl Io for Faults {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn IoFile>> {
-        self.note("create", path)?;
-        Ok(Box::new(FaultFile(SystemIo.create(path)?, self.clone(), named(path))))
-    }
-    fn open(&self, path: &Path) -> io::Result<Box<dyn IoFile>> {
-        Ok(Box::new(FaultFile(SystemIo.open(path)?, self.clone(), named(path))))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.note("rename", to)?;
-        SystemIo.rename(from, to)
-    }
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.note("remove", path)?;
-        SystemIo.remove_file(path)
-    }
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        SystemIo.create_folder(path)
-    }
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        self.note("sync-folder", path)?;
-        SystemIo.sync_folder(path)
-    }
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        if self.note("free", path).is_err() { Ok(10) } else { SystemIo.free_bytes(path) }
-    }
-}
-
-/// A new segment is written under another name first; faults mean the final one.
-fn named(path: &Path) -> PathBuf {
-    if path.extension().is_some_and(|extension| extension == "new") { path.with_extension("log") } else { path.into() }
-}
-
-#[derive(Debug)]
-struct FaultFile(Box<dyn IoFile>, Faults, PathBuf);
-
-impl IoFile for FaultFile {
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if let Err(cause) = self.1.note("write", &self.2) {
-            self.0.write_at(offset, &bytes[..bytes.len() / 2])?;
-            return Err(cause);
-        }
-        self.0.write_at(offset, bytes)
-    }
-    fn sync(&mut self) -> io::Result<()> {
-        self.1.note("sync", &self.2)?;
-        self.0.sync()
-    }
-    fn set_len(&mut self, len: u64) -> io::Result<()> {
-        self.1.note("cut", &self.2)?;
-        self.0.set_len(len)
-    }
-    fn reserve(&mut self, len: u64) -> io::Result<()> {
-        self.0.reserve(len)
-    }
-}
 
 struct Place {
     root: tempfile::TempDir,
@@ -126,7 +32,7 @@ impl Place {
     }
     fn try_open(&self) -> Result<SledStore, StoreError> {
         let io = Arc::new(self.faults.clone());
-        SledStore::open(self.folder(), Options { io, cache_bytes: 8 << 20, free_bytes_min: 100, ..Options::default() })
+        SledStore::open(self.folder(), Options { io, free_bytes_min: 100, ..support::options() })
     }
     fn open(&self) -> SledStore {
         self.try_open().unwrap()
@@ -136,15 +42,6 @@ impl Place {
         let copy = Self::new();
         copy_folder(&self.folder(), &copy.folder());
         copy
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() { copy_folder(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target)) }
     }
 }
 
@@ -351,17 +248,150 @@ async fn a_checkpoint_syncs_sleds_file_before_the_log_is_shortened() {
     assert!(synced.is_some() && synced < removed, "{done:?}");
 }
 
-#[test]
-fn the_second_opener_learns_who_holds_the_folder() {
+/// The name of the newest segment of a closed store's log.
+fn segment(place: &Place) -> PathBuf {
+    let segments = support::files(&place.folder().join("log"));
+    segments.into_iter().rfind(|path| path.extension().is_some_and(|extension| extension == "log")).unwrap()
+}
+
+fn is_damage(place: &Place, what: &str) {
+    match place.try_open().unwrap_err() {
+        StoreError::Damaged { folder, what: found, remedy } => {
+            assert_eq!(folder, place.folder().display().to_string());
+            assert!(found.contains(what), "{found}");
+            assert!(remedy.contains("copy of the folder"), "{remedy}");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_store_behind_its_log_is_damage_that_names_the_folder_and_the_remedy() {
+    let place = Place::new();
+    put(&place.open(), b"a", b"1").await.unwrap();
+    let older = place.copy();
+    put(&place.open(), b"b", b"2").await.unwrap();
+    fs::remove_dir_all(place.folder().join("sled")).unwrap();
+    copy_folder(&older.folder().join("sled"), &place.folder().join("sled"));
+    is_damage(&place, "the commit log starts at");
+}
+
+#[tokio::test]
+async fn a_log_with_a_hole_or_without_its_end_is_damage() {
     let place = Place::new();
     let store = place.open();
-    let holder = std::process::id().to_string();
-    assert_eq!(
-        place.try_open().unwrap_err(),
-        StoreError::Held { folder: place.folder().display().to_string(), holder: holder.clone() }
-    );
-    assert!(matches!(try_lock(&place.folder()), Err(StoreError::Held { .. })));
+    for n in 0..9 {
+        put(&store, &[n], &[n; 100]).await.unwrap();
+    }
+    let killed = place.copy();
+    let path = segment(&killed);
+    let whole = fs::read(&path).unwrap();
+    let frames: Vec<_> = whole.windows(4).enumerate().filter(|(_, w)| w == b"FdGr").map(|(at, _)| at).collect();
+    fs::write(&path, [&whole[..frames[3]], &whole[frames[4]..]].concat()).unwrap();
+    is_damage(&killed, "");
+    fs::write(&path, &whole[..frames[7]]).unwrap();
+    is_damage(&killed, "its end is missing");
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(get(&killed.open(), &[8]).await, Some(vec![8; 100]));
+}
+
+#[tokio::test]
+async fn a_log_that_is_gone_is_damage() {
+    let place = Place::new();
+    put(&place.open(), b"a", b"1").await.unwrap();
+    fs::remove_file(segment(&place)).unwrap();
+    is_damage(&place, "no segment");
+    fs::remove_dir_all(place.folder().join("log")).unwrap();
+    is_damage(&place, "cannot be read");
+}
+
+#[tokio::test]
+async fn a_panic_of_sled_is_an_error() {
+    let place = Place::new();
+    let store = place.open();
+    for n in 0..200_u8 {
+        put(&store, &[n], &[n; 3000]).await.unwrap();
+    }
     drop(store);
-    drop(try_lock(&place.folder()).unwrap());
     drop(place.open());
+    // Without snapshots sled decodes its own log, and panics on what it does not expect there.
+    for snapshot in support::files(&place.folder().join("sled")) {
+        if snapshot.to_string_lossy().contains("snap.") {
+            fs::remove_file(snapshot).unwrap();
+        }
+    }
+    let db = place.folder().join("sled/db");
+    let mut bytes = fs::read(&db).unwrap();
+    bytes.truncate(bytes.len() / 3);
+    fs::write(&db, bytes).unwrap();
+    assert!(matches!(place.try_open(), Err(StoreError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn a_record_that_sled_lost_is_noticed_at_the_next_open() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, b"a", b"1").await.unwrap();
+    put(&store, b"b", b"2").await.unwrap();
+    drop(store);
+    let db = sled::open(place.folder().join("sled")).unwrap();
+    let key = db.iter().keys().map(|key| key.unwrap()).find(|key| key.ends_with(b"a")).unwrap();
+    db.remove(key).unwrap();
+    drop(db);
+    is_damage(&place, "records were found");
+}
+
+#[tokio::test]
+async fn a_new_store_is_synced_before_it_has_its_name_and_its_name_after() {
+    let place = Place::new();
+    drop(place.open());
+    let done = place.faults.take();
+    let at = |what: &str| done.iter().position(|line| line == what).unwrap_or_else(|| panic!("{what} in {done:?}"));
+    let renamed = at("rename store");
+    for before in
+        ["sync db", "sync conf", "sync segment", "sync-folder sled", "sync-folder log", "sync-folder store.init"]
+    {
+        assert!(at(before) < renamed, "{before} in {done:?}");
+    }
+    let parent = format!("sync-folder {}", place.root.path().file_name().unwrap().to_string_lossy());
+    assert!(at(&parent) > renamed);
+}
+
+#[tokio::test]
+async fn an_empty_folder_that_a_person_made_becomes_a_store() {
+    let place = Place::new();
+    fs::create_dir(place.folder()).unwrap();
+    put(&place.open(), b"a", b"1").await.unwrap();
+    assert_eq!(get(&place.open(), b"a").await, Some(b"1".to_vec()));
+}
+
+#[tokio::test]
+async fn an_idle_store_shortens_its_log_by_itself() {
+    let place = Place::new();
+    let options = Options { checkpoint_after: std::time::Duration::from_millis(1), ..support::options() };
+    let points = Arc::new(place.faults.clone());
+    let store = SledStore::open(place.folder(), Options { io: points, ..options }).unwrap();
+    put(&store, b"a", &[1; 3000]).await.unwrap();
+    // Each look yields to the writer; the gate's own time limit is the deadline.
+    while !place.faults.take().iter().any(|line| line == "remove segment") {
+        tokio::task::yield_now().await;
+    }
+    assert!(fs::metadata(segment(&place)).unwrap().len() < 100);
+    assert_eq!(get(&store, b"a").await, Some(vec![1; 3000]));
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_harms_nobody() {
+    let place = Place::new();
+    let store = place.open();
+    for n in 0..50_u8 {
+        let mut delta = Delta::new(store.epoch());
+        delta.put(S, [n], [n; 10]);
+        let mut commit = store.commit(delta);
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(commit.as_mut().poll(context))).await;
+        drop((polled, commit));
+    }
+    put(&store, b"last", b"1").await.unwrap();
+    // What was taken is whole; what came before is there, in order.
+    assert_eq!(store.scan(Scan::prefix(S, b"", 99)).await.unwrap().len(), 51);
 }

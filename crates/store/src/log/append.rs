@@ -120,7 +120,12 @@ fn new_segment(io: &dyn Io, folder: &Path, first_sequence: u64, chain: Chain) ->
 fn open_witness(io: &dyn Io, folder: &Path) -> io::Result<Box<dyn IoFile>> {
     let path = folder.join(witness::NAME);
     match io.open(&path) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => io.create(&path),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            // At full length, so that no later write needs space.
+            let mut file = io.create(&path)?;
+            file.write_at(0, &[0; witness::FILE_BYTES])?;
+            Ok(file)
+        }
         opened => opened,
     }
 }

@@ -9,4 +9,4 @@ mod witness;
 
 pub(crate) use append::Log;
 pub(crate) use frame::{Chain, FRAME_HEAD_BYTES};
-pub(crate) use read::{Found, read};
+pub(crate) use read::{Found, read, segment_path};

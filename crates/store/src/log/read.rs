@@ -50,7 +50,7 @@ pub(crate) enum LogFault {
     Damaged(String),
 }
 
-pub(super) fn segment_path(folder: &Path, first_sequence: u64) -> PathBuf {
+pub(crate) fn segment_path(folder: &Path, first_sequence: u64) -> PathBuf {
     folder.join(format!("{first_sequence:020}.log"))
 }
 

@@ -10,6 +10,8 @@ pub(super) const NAME: &str = "witness";
 const SLOT_BYTES: usize = 28;
 /// Slots lie on different sectors, so that one torn write leaves the other.
 const SLOT_STRIDE: u64 = 512;
+/// Length of the file.
+pub(super) const FILE_BYTES: usize = SLOT_STRIDE as usize + SLOT_BYTES;
 
 /// Where the witness of `sequence` goes, and its bytes. Neighbours never share a slot.
 pub(super) fn encode(sequence: u64, chain: &Chain) -> (u64, [u8; SLOT_BYTES]) {
