@@ -80,4 +80,16 @@ impl Ledger {
         assert_eq!(count, self.count, "{what}: number of commits");
         assert!(found == self.acknowledged, "{what}: {} keys, expected {}", found.len(), self.acknowledged.len());
     }
+
+    /// Takes the content of a store as its own if it is that after `least` to `most` commits of the history.
+    pub(crate) async fn find(&mut self, store: &dyn Store, least: u64, most: u64, what: &str) {
+        let count = store.get(COUNT, b"count").await.unwrap();
+        let count = count.map_or(0, |count| u64::from_be_bytes(count.try_into().unwrap()));
+        assert!((least..=most).contains(&count), "{what}: {count} commits, expected {least} to {most}");
+        while self.count < count {
+            self.acknowledged = self.after(&Self::delta(0, self.count));
+            self.count += 1;
+        }
+        self.verify(store, what).await;
+    }
 }

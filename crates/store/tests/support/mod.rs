@@ -3,6 +3,7 @@
 //! Must never decide what is right; that is in the tests.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a test says what went wrong by panicking")]
 
+pub(crate) mod disk_model;
 pub(crate) mod faults;
 pub(crate) mod ledger;
 
