@@ -13,7 +13,7 @@ use std::sync::Arc;
 use flowdeck_engine::ports::store::Store;
 use flowdeck_store::{Options, SledStore};
 use support::disk_model::Recorder;
-use support::ledger::Ledger;
+use support::ledger::{HEAVY_FROM, Ledger};
 use support::{Dice, number, options};
 
 const COMMITS: u64 = 160;
@@ -36,7 +36,7 @@ async fn history(folder: &Path, first: u64) -> History {
     while n < first + COMMITS {
         let began = recorder.now();
         let [one, two] = [n, n + 1].map(|n| store.commit(Ledger::delta(store.epoch(), n)));
-        if n % 3 == 0 {
+        if n.is_multiple_of(3) {
             // Two in one group, in this order.
             let (one, two) = tokio::join!(one, two);
             one.and(two).unwrap();
@@ -68,15 +68,17 @@ async fn verify(image: &Path, least: u64, most: u64, what: &str) {
 async fn a_power_cut_loses_nothing_acknowledged_and_tears_nothing() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("store");
-    // The second history begins with what a clean close and an open leave.
+    // The second history begins with what a clean close and an open leave; the third makes sled move things.
     assert_eq!(COMMITS % 3, 1, "the last of a history are two");
-    let histories = [history(&folder, 0).await, history(&folder, COMMITS + 1).await];
+    assert_eq!(2 * (COMMITS + 1), HEAVY_FROM);
+    let histories =
+        [history(&folder, 0).await, history(&folder, COMMITS + 1).await, history(&folder, HEAVY_FROM).await];
     assert!(histories.iter().all(|history| history.answers.len() as u64 >= COMMITS));
     let (first, images) = (number("FLOWDECK_SEED", 1), number("FLOWDECK_SOAK_POWER", 80));
     let mut ahead = 0;
     for seed in first..first + images {
         let mut dice = Dice(seed);
-        let history = &histories[(seed % 2) as usize];
+        let history = &histories[(seed % 3) as usize];
         let at = dice.roll(history.recorder.now() as u64) as usize;
         let image = root.path().join(format!("image-{seed}"));
         history.recorder.image(at, &mut dice, &folder, &image);

@@ -14,9 +14,12 @@ use crate::fixture::{Engine, bytes};
 const SPACES: [Space; 3] = [Space::Meta, Space::Rows, Space::Settings];
 const SIZES: [usize; 9] = [0, 1, 200, 4_000, 4_085, 4_200, 9_000, 65_536, 65_537];
 
+/// Space, key, and the seed and size of a value; none deletes.
+type SomeOp = (u8, u8, Option<(u64, u8)>);
+
 #[derive(Debug, Clone)]
 enum Step {
-    Commit { ops: Vec<(u8, u8, Option<(u64, u8)>)>, expect: Vec<(u8, u8, bool)> },
+    Commit { ops: Vec<SomeOp>, expect: Vec<(u8, u8, bool)> },
     Scan { space: u8, prefix: Vec<u8>, after: Option<Vec<u8>>, limit: usize, reverse: bool, keys_only: bool },
     Get { space: u8, key: u8 },
     Reopen,
