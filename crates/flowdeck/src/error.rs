@@ -179,6 +179,7 @@ impl From<EngineError> for RuntimeError {
         match error {
             EngineError::Store(error) => error.into(),
             EngineError::Stopping => Self::Stopping,
+            EngineError::Table(fault) => Self::Table(fault),
             other => Self::Engine(other),
         }
     }

@@ -3,16 +3,12 @@
 //! Must never hold a rule: the engine decides.
 //! Tests: `tests/runtime.rs`.
 
-use flowdeck_engine::ports::{Delta, StoreError};
 use flowdeck_engine::{Entry, RunFilter, RunPage, RunView, Settlement};
 use flowdeck_model::table::{TableDecl, TableOp};
-use flowdeck_model::{CardId, Fault, FaultCode, Fields, RunId, StepPath, TableName, Value};
+use flowdeck_model::{CardId, Fields, RunId, StepPath, TableName, Value};
 
 use crate::error::RuntimeError;
 use crate::runtime::Runtime;
-
-/// How often an operation on a table is planned again because somebody changed the rows meanwhile.
-const PLANS_MAX: u32 = 16;
 
 impl Runtime {
     /// A run's record.
@@ -129,24 +125,6 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::Table`] where the operation is refused; [`RuntimeError::Store`].
     pub async fn table_op(&self, op: &TableOp) -> Result<Fields, RuntimeError> {
-        let store = self.engine().store();
-        for _ in 0..PLANS_MAX {
-            let plan = flowdeck_engine::tables::plan(store.as_ref(), op, self.now(), rand::random())
-                .await
-                .map_err(RuntimeError::Table)?;
-            if plan.ops.is_empty() {
-                return Ok(plan.outputs);
-            }
-            let mut delta = Delta::new(store.epoch());
-            delta.preconditions = plan.preconditions;
-            delta.ops = plan.ops;
-            match store.commit(delta).await {
-                Ok(()) => return Ok(plan.outputs),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let fault = Fault::new(FaultCode::TableError, "the rows kept changing while they were written");
-        Err(RuntimeError::Table(fault.remedy("try again")))
+        Ok(self.engine().table_op(op).await?)
     }
 }

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use flowdeck_connections::{Attempt, BeginConnect, PreflightLine, Registry};
-use flowdeck_engine::{Engine, Notice, RunView, Start};
+use flowdeck_engine::ports::Space;
+use flowdeck_engine::{Engine, Notice, RunView, Start, Status, WaitReason};
 use flowdeck_format::{Checked, Source};
 use flowdeck_model::connect::PromptState;
 use flowdeck_model::{AppName, Flow, FlowName, Millis, RunId};
@@ -22,6 +23,9 @@ use crate::events::Events;
 use crate::prompts::{self, PromptHandler};
 use crate::starter::AppStarter;
 use crate::work::Work;
+
+/// A run that waits for a time this near has not stopped, in milliseconds.
+const SOON_MS: u64 = 60_000;
 
 /// An open runtime. Cheap to clone; clones share everything. The data folder is given up when the last clone is
 /// gone and [`Runtime::stop`] has returned.
@@ -257,7 +261,7 @@ impl Runtime {
         let looking = async {
             loop {
                 let view = self.run_view(run).await?;
-                if view.status.is_ended() || !past_waits && view.status != flowdeck_engine::Status::Running {
+                if view.status.is_ended() || !past_waits && self.is_stopped(&view).await? {
                     return Ok(view);
                 }
                 loop {
@@ -274,6 +278,37 @@ impl Runtime {
             Ok(view) => view,
             Err(_) => self.run_view(run).await,
         }
+    }
+
+    /// Whether only a person, another program or a far time moves the run: it has ended, or it waits and nothing has
+    /// come yet that lets it go on.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Store`].
+    pub async fn is_stopped(&self, view: &RunView) -> Result<bool, RuntimeError> {
+        if view.status.is_ended() {
+            return Ok(true);
+        }
+        let ready = self.engine().store().get(Space::Ready, &flowdeck_engine::wire::keys::run(view.id)).await?;
+        if view.status == Status::Running || ready.is_some() {
+            return Ok(false);
+        }
+        let now = self.now();
+        for wait in &view.waits {
+            let moves = match &wait.reason {
+                // Answered (or closed, which asks anew): the run has only not been driven yet.
+                WaitReason::Connection { prompt, .. } => match self.connections().prompt(*prompt).await {
+                    Ok(prompt) => prompt.state != PromptState::Open && prompt.deadline > now,
+                    Err(_) => false,
+                },
+                WaitReason::Time { until } | WaitReason::Retry { until } => until.since(now) <= SOON_MS,
+                _ => false,
+            };
+            if moves {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Drives every run that can go on, until none can. For hosts that own the schedule.

@@ -16,10 +16,19 @@ use crate::runtime::Runtime;
 /// How long [`Runtime::stop`] waits for steps under way, in milliseconds; the engine itself gives them 8 s.
 const STOP_MS: u64 = 15_000;
 
+/// How often a wait for rest looks whether the background still lives.
+const LOOK_MS: Duration = Duration::from_secs(1);
+
 /// The task that drives.
 pub(crate) struct Work {
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<(), EngineError>>,
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Runtime {
@@ -59,16 +68,22 @@ impl Runtime {
         drained.map_err(|_| RuntimeError::Deadline { what: "runs were still at work", after_ms })?
     }
 
-    /// Until no run is at work.
-    async fn come_to_rest(&self) -> Result<(), RuntimeError> {
+    /// Returns when no run is at work and none is ready: each has ended, or waits. Drives them itself where the
+    /// background does not. Takes new runs meanwhile.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Store`]; [`RuntimeError::Stopping`] where the background broke.
+    pub async fn come_to_rest(&self) -> Result<(), RuntimeError> {
+        if self.inner.work.lock().is_none() {
+            return self.run_until_idle().await;
+        }
         loop {
-            self.engine().run_until_idle().await?;
-            let at_work = self.engine().at_work();
-            if at_work.is_empty() {
-                return Ok(());
+            let rest = tokio::time::timeout(LOOK_MS, self.engine().idle()).await;
+            if self.is_broken() {
+                return Err(RuntimeError::Stopping);
             }
-            for run in at_work {
-                self.engine().drive_until_stopped(run).await?;
+            if rest.is_ok() {
+                return Ok(());
             }
         }
     }
@@ -84,6 +99,7 @@ impl Runtime {
         if let Some(task) = answering {
             task.abort();
         }
+        self.engine().stop();
         let Some(mut work) = self.inner.work.lock().take() else { return Ok(()) };
         work.stop.send_replace(true);
         match tokio::time::timeout(Duration::from_millis(STOP_MS), &mut work.task).await {

@@ -4,6 +4,15 @@
 //! Tests: `tests/`.
 #![warn(missing_docs)]
 
+mod api;
+mod callback;
 pub mod client;
+mod holder;
+mod pages;
+mod problem;
+mod serve;
 pub mod session;
+mod socket;
 pub mod wire;
+
+pub use api::{Api, BODY_BYTES_MAX};

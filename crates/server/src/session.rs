@@ -3,11 +3,21 @@
 //! Must never read or write the store as a guest.
 //! Tests: `tests/session.rs`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use flowdeck::{Runtime, RuntimeBuilder, RuntimeError};
+use flowdeck::store::try_lock;
+use flowdeck::{DataFolder, Runtime, RuntimeBuilder, RuntimeError};
+use http::Method;
 
 use crate::client::{CallError, Client};
+use crate::holder::Holder;
+use crate::wire::{About, PROTOCOL};
+
+pub use crate::socket::socket_path;
+
+/// Pause between two tries to join, in milliseconds.
+const AGAIN_MS: u64 = 25;
 
 /// How a command joins a data folder.
 #[derive(Debug, Clone)]
@@ -101,7 +111,14 @@ pub enum SessionError {
 /// A command's part in a data folder.
 #[derive(Debug)]
 pub struct Session {
-    client: Client,
+    options: SessionOptions,
+    part: Part,
+}
+
+#[derive(Debug)]
+enum Part {
+    Holder(Box<Holder>),
+    Guest(Client),
 }
 
 impl Session {
@@ -110,69 +127,110 @@ impl Session {
     /// # Errors
     /// [`SessionError`].
     pub async fn join(options: SessionOptions) -> Result<Self, SessionError> {
-        let _ = &options;
-        Ok(Self { client: Client {} })
+        let part = Box::pin(joined(&options)).await?;
+        Ok(Self { options, part })
     }
 
     /// What this process is now.
     #[must_use]
     pub fn role(&self) -> Role {
-        Role::Guest
+        match self.part {
+            Part::Holder(_) => Role::Holder,
+            Part::Guest(_) => Role::Guest,
+        }
     }
 
     /// The client of whoever holds the folder: a call into this process, or over the socket.
     #[must_use]
     pub fn client(&self) -> Client {
-        self.client.clone()
+        match &self.part {
+            Part::Holder(holder) => holder.client(),
+            Part::Guest(client) => client.clone(),
+        }
     }
 
     /// The runtime, in the holder.
     #[must_use]
     pub fn runtime(&self) -> Option<Runtime> {
-        None
+        match &self.part {
+            Part::Holder(holder) => holder.runtime(),
+            Part::Guest(_) => None,
+        }
     }
 
     /// After [`CallError::Gone`]: takes the holder's place, or becomes the guest of who did; then [`Self::client`]
-    /// is of the new holder. Repeating the call is the caller's decision.
+    /// is of the new holder. Repeating the call is the caller's decision. A holder stays one.
     ///
     /// # Errors
     /// As [`Session::join`].
     pub async fn rejoin(&mut self) -> Result<(), SessionError> {
+        if self.role() == Role::Guest {
+            self.part = Box::pin(joined(&self.options)).await?;
+        }
         Ok(())
     }
 
-    /// Ends a holder's part when its guests' runs have stopped (nobody streams, no run is at work that a guest
-    /// started); a guest's at once. Dropping a session instead stops as a kill would: everything stays resumable.
+    /// Ends a guest's part at once, a holder's when its guests' runs have stopped: no run is at work, and no guest
+    /// follows one that may still go on. Dropping a session instead stops as a kill would: everything stays resumable.
     ///
     /// # Errors
     /// [`SessionError::Runtime`].
     pub async fn end(self) -> Result<(), SessionError> {
-        Ok(())
+        match self.part {
+            Part::Holder(holder) => Ok(holder.end(true).await?),
+            Part::Guest(_) => Ok(()),
+        }
     }
 
-    /// As [`Self::end`], but does not wait for guests: for Ctrl-C and SIGTERM. Guests take over.
+    /// As [`Self::end`], but does not wait for guests: for Ctrl-C and SIGTERM. Steps under way get eight seconds;
+    /// guests take over.
     ///
     /// # Errors
     /// [`SessionError::Runtime`].
     pub async fn end_now(self) -> Result<(), SessionError> {
-        Ok(())
+        match self.part {
+            Part::Holder(holder) => Ok(holder.end(false).await?),
+            Part::Guest(_) => Ok(()),
+        }
     }
 }
 
-/// The socket of a data folder: `<runtime folder>/flowdeck/<16 hex of SHA-256 of the folder's absolute path>.sock`;
-/// without a runtime folder (`XDG_RUNTIME_DIR`) below `<temporary folder>/flowdeck-<user id>/`.
-///
-/// ```
-/// let data = std::path::Path::new("/home/ada/project/.flowdeck");
-/// let socket = flowdeck_server::session::socket_path(data, Some("/run/user/1000".as_ref()));
-/// assert!(socket.starts_with("/run/user/1000/flowdeck"));
-/// ```
-#[must_use]
-pub fn socket_path(data: &Path, runtime_folder: Option<&Path>) -> PathBuf {
-    let _ = data;
-    let folder = match runtime_folder {
-        Some(folder) => folder.join("flowdeck"),
-        None => std::env::temp_dir().join(format!("flowdeck-{}", rustix::process::getuid().as_raw())),
-    };
-    folder.join("socket.sock")
+/// The lock decides: who gets it holds the folder, everybody else asks on the socket.
+async fn joined(options: &SessionOptions) -> Result<Part, SessionError> {
+    let store = DataFolder::new(&options.data).store();
+    let until = tokio::time::Instant::now() + Duration::from_millis(options.join_within_ms);
+    loop {
+        let pid = match try_lock(&store).map_err(RuntimeError::from) {
+            Ok(lock) => return Ok(Part::Holder(Box::new(Holder::open(options, lock).await?))),
+            Err(RuntimeError::Held { pid, .. }) => pid,
+            Err(error) => return Err(error.into()),
+        };
+        let client = Client::over_socket(&options.socket);
+        let asked = tokio::time::timeout_at(until, client.call::<_, About>(Method::GET, "/v1/about", &()));
+        match asked.await {
+            Ok(Ok(about)) => return check(options, about).map(|()| Part::Guest(client)),
+            Ok(Err(CallError::Unreadable(why))) => return Err(SessionError::Call(CallError::Unreadable(why))),
+            // It starts, ends, or hands over.
+            Ok(Err(CallError::Gone(_) | CallError::Problem(_))) | Err(_) => {}
+        }
+        if tokio::time::Instant::now() >= until {
+            let (data, socket) = (options.data.display().to_string(), options.socket.display().to_string());
+            return Err(SessionError::Silent { data, pid, socket });
+        }
+        tokio::time::sleep(Duration::from_millis(AGAIN_MS)).await;
+    }
+}
+
+fn check(options: &SessionOptions, about: About) -> Result<(), SessionError> {
+    if about.protocol == PROTOCOL {
+        return Ok(());
+    }
+    Err(SessionError::Version {
+        pid: about.pid,
+        data: about.data,
+        theirs: about.version,
+        their_protocol: about.protocol,
+        ours: options.version.clone(),
+        our_protocol: PROTOCOL,
+    })
 }

@@ -273,12 +273,6 @@ impl Engine {
         Ok(Program::compile(flow, None, self.inner.parts.cards.as_ref())?.needs())
     }
 
-    /// Runs that somebody drives at this moment.
-    #[must_use]
-    pub fn at_work(&self) -> Vec<RunId> {
-        self.inner.at_work()
-    }
-
     /// Notices from now on. A slow subscriber loses the oldest and learns how many.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Notice> {

@@ -262,11 +262,6 @@ impl Inner {
         std::mem::take(&mut self.queue.lock().overflowed)
     }
 
-    /// Runs that somebody drives.
-    pub(super) fn at_work(&self) -> Vec<RunId> {
-        self.active.lock().keys().copied().collect()
-    }
-
     pub(super) fn is_active(&self, run: RunId) -> bool {
         self.active.lock().contains_key(&run)
     }
