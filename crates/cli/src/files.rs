@@ -1,20 +1,22 @@
-//! Reads flow files and the catalogue they are checked against.
+//! Reads flow files, event files and the catalogue they are checked against.
 //!
 //! Must never read a file without a limit.
-//! Tests: `crates/cli/tests/check.rs`.
+//! Tests: `crates/cli/tests/check.rs`, `crates/cli/tests/arguments.rs`.
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use flowdeck::{Apps, Cards, Source};
+use flowdeck::model::{Fields, Value};
+use flowdeck::{Cards, DataFolder, Source};
 
-/// Largest flow file, in bytes; the format's own limit.
+use crate::end::usage;
+
+/// Largest file that is read whole, in bytes; the flow format's own limit.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
-/// A flow file, or standard input for `-`.
-pub(crate) fn source(path: &Path) -> Result<Source> {
+/// The text of a file, or of standard input for `-`.
+pub(crate) fn text(path: &Path) -> Result<(String, String)> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -27,10 +29,38 @@ pub(crate) fn source(path: &Path) -> Result<Source> {
         bail!("{name} is larger than {FILE_BYTES_MAX} bytes");
     }
     let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8 text"))?;
+    Ok((name, text))
+}
+
+/// A flow file, or standard input for `-`.
+pub(crate) fn source(path: &Path) -> Result<Source> {
+    let (name, text) = text(path)?;
     Ok(Source::new(&name, &text))
 }
 
-/// The catalogue with the built-in apps.
-pub(crate) fn cards() -> Result<Cards> {
-    Ok(Cards::new(Arc::new(Apps::built_in(&indexmap::IndexMap::new())?)))
+/// The catalogue with the built-in apps and those of a data folder.
+pub(crate) fn cards(data: Option<&Path>) -> Result<Cards> {
+    let own = data.map(|folder| DataFolder::new(folder).app_files()).transpose()?.unwrap_or_default();
+    Ok(Cards::with_files(&indexmap::IndexMap::new(), &own)?)
+}
+
+/// The fields of an event: a JSON object.
+pub(crate) fn event(path: &Path) -> Result<Fields> {
+    let (name, text) = text(path)?;
+    let value: Value = serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))?;
+    if !value.is_object() {
+        return Err(usage(format!("{name} must hold one JSON object with the event's fields")));
+    }
+    Ok(Fields::from_value(value))
+}
+
+/// `key=value` pairs: values are JSON where they can be read as such and are no plain text, else text.
+pub(crate) fn pair(text: &str) -> Result<(String, Value)> {
+    let (key, value) = text.split_once('=').ok_or_else(|| usage(format!("`{text}` should be KEY=VALUE")))?;
+    let structured = value.starts_with(['{', '[']) || matches!(value, "true" | "false" | "null");
+    let value = match serde_json::from_str(value) {
+        Ok(value) if structured => value,
+        _ => Value::String(value.to_owned()),
+    };
+    Ok((key.to_owned(), value))
 }

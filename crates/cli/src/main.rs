@@ -3,12 +3,28 @@
 //! Must never hold a rule of its own: what a command does lives in the crates below.
 //! Tests: `crates/cli/tests`.
 
+mod answer;
+mod api;
+mod browser;
 mod commands;
+mod end;
 mod files;
+mod logging;
+mod options;
+mod out;
+mod playground;
+mod screen;
+mod session;
+mod terminal;
+mod watch;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+
+use crate::end::End;
+use crate::options::Globals;
 
 /// Runs flow cards: events start flows, actions command apps, functions shape data.
 #[derive(Debug, Parser)]
@@ -16,62 +32,97 @@ use clap::{Parser, Subcommand};
     name = "flowdeck",
     version,
     about,
+    max_term_width = 100,
     after_help = "Examples:
-  flowdeck check flows/welcome.flow.yaml     check a flow file
-  flowdeck fmt --write flows/*.yaml          tidy flow files, comments kept
-  flowdeck apps show okta                    an app's cards, scopes and help"
+  flowdeck run flows/welcome.flow.yaml       run a flow; it asks for what it needs
+  flowdeck init                              a first connection or a first flow, step by step
+  flowdeck check flows/*.yaml                what is wrong with flow files, and the fix
+  flowdeck prompts list                      what waits for a connection
+  flowdeck runs list                         what ran, what waits
+  flowdeck explain not-connected             what an error means
+
+Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 a file is wrong,
+75 paused and waiting for somebody, 130 interrupted; the run can be resumed."
 )]
 struct Arguments {
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs a flow to its end, or to what only a person can do.
+    Run(commands::run::Run),
     /// Checks flow files: syntax, cards, fields, types, references.
     Check(commands::check::Check),
     /// Tidies flow files; comments stay.
     Fmt(commands::fmt::Fmt),
     /// Prints the JSON Schema of flow files, for editors.
     Schema,
+    /// Guides the first steps: Okta, or the playground.
+    Init(commands::init::Init),
+    /// Authorizes an account of an app, once for every flow.
+    Connect(commands::connect::Connect),
+    /// Lists, tests, renames and removes connections.
+    Connections(commands::connections::Connections),
+    /// Lists and answers what waits for a connection.
+    Prompts(commands::prompts::Prompts),
+    /// Lists runs and moves them: resume, retry, cancel, signal, approve, settle.
+    Runs(commands::runs::Runs),
     /// Lists apps, or shows one.
     Apps(commands::apps::Apps),
-}
-
-/// What a command came to, as the exit code says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// 0: done.
-    Fine,
-    /// 2: the command line is wrong.
-    Usage,
-    /// 65: a file is wrong.
-    WrongFile,
-}
-
-impl From<End> for ExitCode {
-    fn from(end: End) -> Self {
-        match end {
-            End::Fine => Self::SUCCESS,
-            End::Usage => Self::from(2),
-            End::WrongFile => Self::from(65),
-        }
-    }
+    /// Lists cards, or shows one.
+    Cards(commands::cards::Cards),
+    /// Looks whether everything is in place here.
+    Doctor(commands::doctor::Doctor),
+    /// Tells what an error code means and what to do.
+    Explain(commands::explain::Explain),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.command {
-        Command::Check(check) => commands::check::run(check),
-        Command::Fmt(fmt) => commands::fmt::run(fmt),
-        Command::Schema => commands::schema::run(),
-        Command::Apps(apps) => commands::apps::run(apps),
-    };
-    match result {
+    logging::start(arguments.globals.verbose);
+    match run(&arguments) {
         Ok(end) => end.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            let (end, text) = end::of_error(&error);
+            eprint!("{text}");
+            end.into()
         }
     }
+}
+
+fn run(arguments: &Arguments) -> Result<End> {
+    let globals = &arguments.globals;
+    match &arguments.command {
+        Command::Check(check) => commands::check::run(check, globals),
+        Command::Fmt(fmt) => commands::fmt::run(fmt),
+        Command::Schema => commands::schema::run(),
+        Command::Apps(apps) => commands::apps::run(apps, globals),
+        Command::Cards(cards) => commands::cards::run(cards, globals),
+        Command::Explain(explain) => commands::explain::run(explain),
+        Command::Run(run) => wait(commands::run::run(run, globals)),
+        Command::Init(init) => wait(commands::init::run(init, globals)),
+        Command::Connect(connect) => wait(commands::connect::run(connect, globals)),
+        Command::Connections(connections) => wait(commands::connections::run(connections, globals)),
+        Command::Prompts(prompts) => wait(commands::prompts::run(prompts, globals)),
+        Command::Runs(runs) => wait(commands::runs::run(runs, globals)),
+        Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
+    }
+}
+
+/// Runs what needs a runtime; only such commands pay for one. Ctrl-C ends a command where it has not its own way.
+fn wait(command: impl Future<Output = Result<End>>) -> Result<End> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let end = runtime.block_on(Box::pin(async {
+        tokio::select! {
+            end = command => end,
+            () = session::interrupted_twice() => Ok(End::Interrupted),
+        }
+    }));
+    // A read of the terminal cannot be called back; nothing else is left to wait for.
+    runtime.shutdown_background();
+    end
 }

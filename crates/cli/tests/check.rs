@@ -58,7 +58,7 @@ fn apps_and_schema_can_be_looked_at() {
     assert!(String::from_utf8_lossy(&list.stdout).contains("okta"));
     let show = flowdeck(&["apps", "show", "okta"]);
     assert!(String::from_utf8_lossy(&show.stdout).contains("Client ID"));
-    assert_eq!(flowdeck(&["apps", "show", "nothing"]).status.code(), Some(1));
+    assert_eq!(flowdeck(&["apps", "show", "nothing"]).status.code(), Some(2));
     let schema: serde_json::Value = serde_json::from_slice(&flowdeck(&["schema"]).stdout).unwrap();
     assert!(schema["$schema"].is_string());
     assert_eq!(flowdeck(&["no-such-command"]).status.code(), Some(2));

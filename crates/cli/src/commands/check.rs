@@ -3,13 +3,17 @@
 //! Must never change a file or touch the network.
 //! Tests: `crates/cli/tests/check.rs`.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::{End, files};
+use crate::end::End;
+use crate::options::Globals;
+use crate::screen::style::count;
+use crate::session::Session;
+use crate::terminal::style_of;
+use crate::{files, out};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -27,9 +31,9 @@ pub(crate) struct Check {
     json: bool,
 }
 
-pub(crate) fn run(check: &Check) -> Result<End> {
-    let cards = files::cards()?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
+    let cards = Session::cards_of(globals)?;
+    let colour = style_of(std::io::stderr()).colour;
     let mut end = End::Fine;
     for path in &check.files {
         let source = files::source(path)?;
@@ -41,14 +45,15 @@ pub(crate) fn run(check: &Check) -> Result<End> {
             if check.json {
                 let mut line = diagnostic.to_json();
                 line["file"] = source.name.clone().into();
-                println!("{line}");
+                out::json(&line);
             } else {
                 eprintln!("{}", diagnostic.render(&source, colour));
             }
         }
         if !check.json && !checked.has_errors() {
-            let count: usize = checked.flows.iter().map(|f| f.cards.len()).sum();
-            println!("{}: {} flow(s), {count} card(s), no errors", source.name, checked.flows.len());
+            let cards: usize = checked.flows.iter().map(|f| f.cards.len()).sum();
+            let (flows, cards) = (count(checked.flows.len() as u64, "flow"), count(cards as u64, "card"));
+            out::text(&format!("{}: {flows}, {cards}, no errors\n", source.name));
         }
     }
     Ok(end)

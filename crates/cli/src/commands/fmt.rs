@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::{End, files};
+use crate::end::{End, usage};
+use crate::{files, out};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -30,8 +31,7 @@ pub(crate) struct Fmt {
 
 pub(crate) fn run(fmt: &Fmt) -> Result<End> {
     if fmt.write && fmt.files.iter().any(|p| p == Path::new("-")) {
-        eprintln!("error: standard input cannot be written back; leave --write out");
-        return Ok(End::Usage);
+        return Err(usage("standard input cannot be written back; leave --write out"));
     }
     let mut end = End::Fine;
     for path in &fmt.files {
@@ -46,13 +46,13 @@ pub(crate) fn run(fmt: &Fmt) -> Result<End> {
         };
         let changed = tidy != *source.text;
         if fmt.check && changed {
-            println!("{}", source.name);
+            out::text(&format!("{}\n", source.name));
             end = End::WrongFile;
         } else if fmt.write && changed {
             replace(path, &tidy)?;
-            println!("{}", source.name);
+            out::text(&format!("{}\n", source.name));
         } else if !fmt.write && !fmt.check {
-            print!("{tidy}");
+            out::text(&tidy);
         }
     }
     Ok(end)

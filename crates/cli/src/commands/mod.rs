@@ -4,6 +4,15 @@
 //! Tests: `crates/cli/tests`.
 
 pub(crate) mod apps;
+pub(crate) mod cards;
 pub(crate) mod check;
+pub(crate) mod connect;
+pub(crate) mod connections;
+pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod init;
+pub(crate) mod prompts;
+pub(crate) mod run;
+pub(crate) mod runs;
 pub(crate) mod schema;

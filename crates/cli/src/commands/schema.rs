@@ -1,13 +1,14 @@
 //! `flowdeck schema`: the JSON Schema of flow files.
 //!
 //! Must never differ from what `check` accepts.
-//! Tests: `crates/format/tests`.
+//! Tests: `crates/format/tests`, `crates/cli/tests/check.rs`.
 
 use anyhow::Result;
 
-use crate::End;
+use crate::end::End;
+use crate::out;
 
 pub(crate) fn run() -> Result<End> {
-    println!("{}", serde_json::to_string_pretty(&flowdeck::schema())?);
+    out::pretty(&flowdeck::schema());
     Ok(End::Fine)
 }

@@ -32,7 +32,10 @@ impl Client {
     pub(crate) fn cli() -> Client {
         let redirect_uris = ["127.0.0.1", "[::1]", "localhost"]
             .iter()
-            .flat_map(|host| ["/callback", "/oauth/callback"].map(|path| format!("http://{host}{path}")))
+            .flat_map(|host| {
+                ["/callback", "/oauth/callback", "/oauth/callback/playground"]
+                    .map(|path| format!("http://{host}{path}"))
+            })
             .collect();
         Client { id: CLI_CLIENT_ID.to_owned(), name: "flowdeck".to_owned(), kind: ClientKind::Public, redirect_uris }
     }
@@ -120,6 +123,8 @@ mod tests {
             ("http://127.0.0.1:8917/callback", true),
             ("http://[::1]:8917/oauth/callback", true),
             ("http://localhost:1/callback", true),
+            ("http://127.0.0.1:8917/oauth/callback/playground", true),
+            ("http://127.0.0.1:8917/oauth/callback/okta", false),
             ("http://127.0.0.1:8917/callback/", false),
             ("http://127.0.0.1:8917/callback?next=x", false),
             ("http://127.0.0.1:8917/callback#x", false),

@@ -1,0 +1,159 @@
+//! Answers with what options say, where nobody is asked.
+//!
+//! Must never wait longer than the attempt lives, nor guess what was not said.
+//! Tests: `crates/cli/tests/arguments.rs`, `crates/cli/tests/first_minute.rs`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use flowdeck::connections::{Attempt, AttemptStep, SecretText};
+use flowdeck::model::connect::{ConnectionView, PromptMethod};
+use flowdeck_server::wire::{Connect, SurfaceName};
+use serde_json::json;
+
+use super::attempt::pause;
+use super::interactive::given_method;
+use super::options::YesNo;
+use crate::answer::{AnswerOptions, Ask};
+use crate::api::Api;
+use crate::browser;
+use crate::end::{NobodyThere, usage};
+use crate::out;
+use crate::terminal::Terminal;
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOKS_MAX: usize = 10 * 60 * 5 + 50;
+/// Longest address that is pasted back, in bytes.
+const ADDRESS_BYTES_MAX: u64 = 64 << 10;
+
+/// Connects without a question. `again` is the command to show where something is missing.
+pub(crate) async fn direct(
+    api: &Api,
+    terminal: &mut Terminal,
+    ask: &Ask,
+    options: &AnswerOptions,
+    as_json: bool,
+    again: &str,
+) -> Result<Box<ConnectionView>> {
+    let method = given_method(ask, options)?;
+    let fields = options.form(method)?;
+    let missing: Vec<String> = method
+        .fields
+        .iter()
+        .filter(|f| !f.optional && f.default.is_none() && ask.connection.is_none())
+        .filter(|f| !fields.contains_key(&f.key) && !method.known.contains_key(&f.key))
+        .map(|f| if f.secret { format!("--secret {}=FILE", f.key) } else { format!("--set {}=…", f.key) })
+        .collect();
+    if !missing.is_empty() {
+        bail!(usage(format!("{} wants {}: {again} {}", method.title, missing.join(" "), missing.join(" "))));
+    }
+    let surface = surface(method, options, as_json, again)?;
+    let body = Connect {
+        app: ask.app.clone(),
+        method: Some(method.key.clone()),
+        nickname: options.nickname.clone(),
+        fields,
+        scopes: options.scopes.clone(),
+        prompt: ask.prompt,
+        connection: ask.connection,
+        surface,
+    };
+    let attempt = api.connect(&body).await?;
+    follow(api, terminal, attempt, surface, options, as_json, again).await
+}
+
+fn surface(method: &PromptMethod, options: &AnswerOptions, as_json: bool, again: &str) -> Result<SurfaceName> {
+    if !method.browser && !method.device {
+        return Ok(SurfaceName::Direct);
+    }
+    match options.surface() {
+        Some(surface) => Ok(surface),
+        // A program that reads the address opens it itself.
+        None if as_json && method.browser => Ok(SurfaceName::Browser),
+        None => bail!(NobodyThere(format!(
+            "{} wants somebody's consent, and nobody is here to be asked how. One of\n  {again} --browser\n  {again} --paste{}",
+            method.title,
+            if method.device { format!("\n  {again} --device") } else { String::new() }
+        ))),
+    }
+}
+
+async fn follow(
+    api: &Api,
+    terminal: &mut Terminal,
+    mut attempt: Attempt,
+    surface: SurfaceName,
+    options: &AnswerOptions,
+    as_json: bool,
+    again: &str,
+) -> Result<Box<ConnectionView>> {
+    let mut shown = false;
+    for _ in 0..LOOKS_MAX {
+        let first = !std::mem::replace(&mut shown, true);
+        if first && as_json {
+            tell(&attempt);
+        }
+        match attempt.step.clone() {
+            AttemptStep::Done { connection } => return Ok(connection),
+            AttemptStep::Failed(fault) => bail!("{}\n  {}", fault.message, fault.remedy),
+            AttemptStep::ConfirmAccount { was, now, .. } => {
+                let Some(word) = options.switch_account else {
+                    let id = attempt.id;
+                    api.confirm(id, false).await?;
+                    bail!(NobodyThere(format!(
+                        "The connection was {was}, but {now} was authorized; nothing was changed. To switch:\n  {again} \
+                         --switch-account yes"
+                    )));
+                };
+                attempt = api.confirm(attempt.id, word == YesNo::Yes).await?;
+            }
+            AttemptStep::Browser { authorize_url, .. } => {
+                if first && !as_json {
+                    terminal.say(&format!("Open this address in a browser:\n{authorize_url}\n"));
+                    if surface == SurfaceName::Browser {
+                        browser::open(&authorize_url);
+                    }
+                }
+                if surface == SurfaceName::Paste {
+                    attempt = api.paste(attempt.id, pasted(again).await?).await?;
+                } else {
+                    tokio::time::sleep(LOOK_EVERY).await;
+                    attempt = api.attempt(attempt.id).await?;
+                }
+            }
+            AttemptStep::Device { user_code, verification_uri, interval_s, .. } => {
+                if first && !as_json {
+                    terminal.say(&format!("Open {verification_uri} and enter the code {user_code}\n"));
+                }
+                tokio::time::sleep(pause(interval_s)).await;
+                attempt = api.poll(attempt.id).await?;
+            }
+            _ => bail!("the attempt came to a step that this version does not know; use a newer flowdeck"),
+        }
+    }
+    bail!(NobodyThere(format!("Nobody consented in time. Again:\n  {again}")))
+}
+
+fn tell(attempt: &Attempt) {
+    let mut line = json!({ "type": "attempt", "attempt": attempt.id });
+    if let (Some(line), Ok(serde_json::Value::Object(step))) =
+        (line.as_object_mut(), serde_json::to_value(&attempt.step))
+    {
+        line.extend(step);
+    }
+    out::json(&line);
+}
+
+/// One line of standard input, read beside everything else.
+async fn pasted(again: &str) -> Result<SecretText> {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+    let mut line = String::new();
+    let mut input = BufReader::new(tokio::io::stdin().take(ADDRESS_BYTES_MAX));
+    input.read_line(&mut line).await?;
+    if line.trim().is_empty() {
+        bail!(NobodyThere(format!(
+            "The address that the browser ended at was not given. Pipe it in:\n  {again} --paste < FILE"
+        )));
+    }
+    Ok(SecretText::new(line.trim()))
+}

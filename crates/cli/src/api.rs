@@ -1,0 +1,191 @@
+//! The calls of the HTTP API that commands make, by name.
+//!
+//! Must never repeat a call that is not safe to repeat.
+//! Tests: every command's test goes through here.
+
+use anyhow::Result;
+use flowdeck::connections::{Attempt, Disconnected, SecretText, Tested};
+use flowdeck::engine::{Entry, RunView, Status};
+use flowdeck::model::connect::{ConnectionView, PromptView};
+use flowdeck::model::{AppName, AttemptId, ConnectionId, FlowName, Nickname, PromptId, RunId};
+use flowdeck_server::wire::{
+    About, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename, Retry,
+    RunList, Settle, Signal, StartRun, Switch, UseConnection,
+};
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::screen::runs::status_key;
+use crate::session::Session;
+
+/// Most entries read at once.
+pub(crate) const ENTRIES_PAGE: usize = 500;
+/// Most runs read at once.
+pub(crate) const RUNS_PAGE: usize = 200;
+
+/// The runtime of a data folder, wherever it runs.
+#[derive(Debug)]
+pub(crate) struct Api {
+    session: Session,
+}
+
+impl Api {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn into_session(self) -> Session {
+        self.session
+    }
+
+    async fn call<B: Serialize + Sync, A: DeserializeOwned>(&self, method: Method, path: &str, body: &B) -> Result<A> {
+        self.session.call(method, path, body).await
+    }
+
+    async fn get<A: DeserializeOwned>(&self, path: &str) -> Result<A> {
+        self.call(Method::GET, path, &()).await
+    }
+
+    async fn post<B: Serialize + Sync, A: DeserializeOwned>(&self, path: &str, body: &B) -> Result<A> {
+        self.call(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn about(&self) -> Result<About> {
+        self.get("/v1/about").await
+    }
+
+    pub(crate) async fn preflight(&self, file: &FlowFile) -> Result<Preflight> {
+        self.post("/v1/preflight", file).await
+    }
+
+    /// Stores the prompts of a flow, so that one consent covers what all of its cards need.
+    pub(crate) async fn raise(&self, file: &FlowFile) -> Result<Preflight> {
+        self.post("/v1/prompts/raise", file).await
+    }
+
+    pub(crate) async fn start(&self, start: &StartRun) -> Result<RunView> {
+        self.post("/v1/runs", start).await
+    }
+
+    pub(crate) async fn run(&self, run: RunId) -> Result<RunView> {
+        self.get(&format!("/v1/runs/{run}")).await
+    }
+
+    pub(crate) async fn runs(
+        &self,
+        flow: Option<&FlowName>,
+        status: Option<Status>,
+        cursor: Option<RunId>,
+        limit: usize,
+    ) -> Result<RunList> {
+        let mut path = format!("/v1/runs?limit={limit}");
+        if let Some(flow) = flow {
+            path.push_str(&format!("&flow={flow}"));
+        }
+        if let Some(status) = status {
+            path.push_str(&format!("&status={}", status_key(status)));
+        }
+        if let Some(cursor) = cursor {
+            path.push_str(&format!("&cursor={cursor}"));
+        }
+        self.get(&path).await
+    }
+
+    /// Entries after number `after`, one page.
+    pub(crate) async fn entries(&self, run: RunId, after: u64) -> Result<Vec<Entry>> {
+        let list: EntryList = self.get(&format!("/v1/runs/{run}/entries?after={after}&limit={ENTRIES_PAGE}")).await?;
+        Ok(list.entries)
+    }
+
+    pub(crate) async fn cancel(&self, run: RunId) -> Result<RunView> {
+        self.post(&format!("/v1/runs/{run}/cancel"), &()).await
+    }
+
+    pub(crate) async fn resume(&self, run: RunId) -> Result<RunView> {
+        self.post(&format!("/v1/runs/{run}/resume"), &()).await
+    }
+
+    pub(crate) async fn retry(&self, run: RunId, retry: &Retry) -> Result<RunView> {
+        self.post(&format!("/v1/runs/{run}/retry"), retry).await
+    }
+
+    pub(crate) async fn signal(&self, run: RunId, signal: &Signal) -> Result<RunView> {
+        self.post(&format!("/v1/runs/{run}/signal"), signal).await
+    }
+
+    pub(crate) async fn decide(&self, run: RunId, approve: bool, decide: &Decide) -> Result<RunView> {
+        let word = if approve { "approve" } else { "reject" };
+        self.post(&format!("/v1/runs/{run}/{word}"), decide).await
+    }
+
+    pub(crate) async fn settle(&self, run: RunId, settle: &Settle) -> Result<RunView> {
+        self.post(&format!("/v1/runs/{run}/settle"), settle).await
+    }
+
+    pub(crate) async fn prompts(&self, state: Option<&str>, app: Option<&AppName>) -> Result<Vec<PromptView>> {
+        let mut path = "/v1/prompts?".to_owned();
+        if let Some(state) = state {
+            path.push_str(&format!("state={state}&"));
+        }
+        if let Some(app) = app {
+            path.push_str(&format!("app={app}"));
+        }
+        let list: PromptList = self.get(path.trim_end_matches(['&', '?'])).await?;
+        Ok(list.prompts)
+    }
+
+    pub(crate) async fn prompt(&self, prompt: PromptId) -> Result<PromptView> {
+        self.get(&format!("/v1/prompts/{prompt}")).await
+    }
+
+    pub(crate) async fn use_connection(&self, prompt: PromptId, connection: ConnectionId) -> Result<()> {
+        self.post(&format!("/v1/prompts/{prompt}/use"), &UseConnection { connection }).await
+    }
+
+    pub(crate) async fn connect(&self, body: &Connect) -> Result<Attempt> {
+        self.post("/v1/attempts", body).await
+    }
+
+    pub(crate) async fn attempt(&self, attempt: AttemptId) -> Result<Attempt> {
+        self.get(&format!("/v1/attempts/{attempt}")).await
+    }
+
+    pub(crate) async fn poll(&self, attempt: AttemptId) -> Result<Attempt> {
+        self.post(&format!("/v1/attempts/{attempt}/poll"), &()).await
+    }
+
+    pub(crate) async fn paste(&self, attempt: AttemptId, text: SecretText) -> Result<Attempt> {
+        self.post(&format!("/v1/attempts/{attempt}/paste"), &Paste { text }).await
+    }
+
+    pub(crate) async fn confirm(&self, attempt: AttemptId, accept: bool) -> Result<Attempt> {
+        self.post(&format!("/v1/attempts/{attempt}/confirm"), &Confirm { accept }).await
+    }
+
+    pub(crate) async fn connections(&self, app: Option<&AppName>) -> Result<Vec<ConnectionView>> {
+        let path = app.map_or_else(|| "/v1/connections".to_owned(), |app| format!("/v1/connections?app={app}"));
+        let list: ConnectionList = self.get(&path).await?;
+        Ok(list.connections)
+    }
+
+    pub(crate) async fn test(&self, connection: ConnectionId) -> Result<Tested> {
+        self.post(&format!("/v1/connections/{connection}/test"), &()).await
+    }
+
+    pub(crate) async fn rename(&self, connection: ConnectionId, nickname: Nickname) -> Result<ConnectionView> {
+        self.post(&format!("/v1/connections/{connection}/rename"), &Rename { nickname }).await
+    }
+
+    pub(crate) async fn switch(&self, connection: ConnectionId, switch: &Switch) -> Result<ConnectionView> {
+        self.post(&format!("/v1/connections/{connection}/switch"), switch).await
+    }
+
+    pub(crate) async fn disconnect(&self, connection: ConnectionId) -> Result<Disconnected> {
+        self.call(Method::DELETE, &format!("/v1/connections/{connection}"), &()).await
+    }
+}

@@ -1,0 +1,189 @@
+//! `flowdeck connections`: which accounts there are, whether they work, and the end of one.
+//!
+//! Must never show a secret, nor remove a connection without saying whom it concerns.
+//! Tests: `crates/cli/tests/first_minute.rs`.
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use flowdeck::connections::Revocation;
+use flowdeck::model::connect::ConnectionView;
+use flowdeck::model::{AppName, Nickname};
+use flowdeck_server::wire::Switch;
+
+use crate::api::Api;
+use crate::end::{End, usage};
+use crate::options::Globals;
+use crate::out;
+use crate::screen::connections;
+use crate::screen::style::count;
+use crate::session;
+use crate::terminal::{Terminal, Typed};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck connections list
+  flowdeck connections show okta/prod-admin
+  flowdeck connections test prod-admin
+  flowdeck connections rename prod-admin ops
+  flowdeck connections disconnect ops --yes
+
+CONNECTION is an id (con_…), a nickname, or APP/NICKNAME.")]
+pub(crate) struct Connections {
+    #[command(subcommand)]
+    command: ConnectionsCommand,
+    /// JSON instead of screens.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConnectionsCommand {
+    /// Lists connections.
+    List {
+        /// Only of this app.
+        #[arg(long)]
+        app: Option<AppName>,
+    },
+    /// Shows one: account, scopes, when it last worked.
+    Show {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+    },
+    /// Asks the app whether the credential works.
+    Test {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+    },
+    /// Gives it another nickname; flows that use it keep it.
+    Rename {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+        /// The new nickname.
+        nickname: Nickname,
+    },
+    /// Switches one off for a while, or on again.
+    Switch {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+        /// on or off.
+        to: OnOff,
+        /// Why, for whoever wonders.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Removes one and revokes it at the app where the app offers that.
+    Disconnect {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnOff {
+    On,
+    Off,
+}
+
+pub(crate) async fn run(command: &Connections, globals: &Globals) -> Result<End> {
+    let mut terminal = Terminal::new(globals.no_input || command.json);
+    session::with(globals, async |api| go(api, &mut terminal, command).await).await
+}
+
+async fn go(api: &Api, terminal: &mut Terminal, command: &Connections) -> Result<End> {
+    let show = |connection: &ConnectionView| {
+        if command.json {
+            out::pretty(connection);
+        } else {
+            out::text(&connections::show(connection, api.session().now(), out::style()));
+        }
+    };
+    match &command.command {
+        ConnectionsCommand::List { app } => {
+            let found = api.connections(app.as_ref()).await?;
+            if command.json {
+                found.iter().for_each(out::json);
+            } else {
+                out::text(&connections::list(&found, out::style()));
+            }
+        }
+        ConnectionsCommand::Show { connection } => show(&find(api, connection).await?),
+        ConnectionsCommand::Test { connection } => {
+            let connection = find(api, connection).await?;
+            let tested = api.test(connection.id).await?;
+            if command.json {
+                out::pretty(&tested);
+            } else {
+                out::text(&format!("{}\n", tested.message));
+            }
+            if tested.works == Some(false) {
+                return Ok(End::Failed);
+            }
+        }
+        ConnectionsCommand::Rename { connection, nickname } => {
+            let connection = find(api, connection).await?;
+            show(&api.rename(connection.id, nickname.clone()).await?);
+        }
+        ConnectionsCommand::Switch { connection, to, reason } => {
+            let connection = find(api, connection).await?;
+            let switch = Switch { on: *to == OnOff::On, reason: reason.clone() };
+            show(&api.switch(connection.id, &switch).await?);
+        }
+        ConnectionsCommand::Disconnect { connection, yes } => {
+            let connection = find(api, connection).await?;
+            return disconnect(api, terminal, &connection, *yes, command.json).await;
+        }
+    }
+    Ok(End::Fine)
+}
+
+async fn disconnect(api: &Api, terminal: &mut Terminal, c: &ConnectionView, yes: bool, as_json: bool) -> Result<End> {
+    if !yes {
+        if !terminal.interactive() {
+            bail!(usage(format!("say --yes to remove the connection \u{201c}{}\u{201d} of {}", c.nickname, c.app)));
+        }
+        let question = format!("Remove the connection \u{201c}{}\u{201d} of {}? [y/N] ", c.nickname, c.app);
+        let typed = terminal.ask(&question).await;
+        if !matches!(typed, Typed::Line(line) if line.trim().to_lowercase().starts_with('y')) {
+            terminal.say("Nothing was changed.\n");
+            return Ok(End::Fine);
+        }
+    }
+    let gone = api.disconnect(c.id).await?;
+    if as_json {
+        out::pretty(&gone);
+        return Ok(End::Fine);
+    }
+    let app = match &gone.revocation {
+        Revocation::Done => "the app took the grant back".to_owned(),
+        Revocation::NotOffered => "the app offers no way to revoke: remove the grant in its own settings".to_owned(),
+        Revocation::Failed { why } => format!("the app did not confirm ({why}): remove the grant in its own settings"),
+    };
+    out::text(&format!("Removed \u{201c}{}\u{201d}; {app}.\n", c.nickname));
+    for (flow, slot) in &gone.slots {
+        out::text(&format!("  {flow} asks for another account of {slot} at its next run\n"));
+    }
+    if !gone.prompts.is_empty() {
+        out::text(&format!("  {} still open\n", count(gone.prompts.len() as u64, "prompt")));
+    }
+    Ok(End::Fine)
+}
+
+/// The connection with this id or nickname.
+pub(crate) async fn find(api: &Api, name: &str) -> Result<ConnectionView> {
+    let all = api.connections(None).await?;
+    let matches = |c: &&ConnectionView| {
+        c.id.to_string() == name || c.nickname.as_str() == name || format!("{}/{}", c.app, c.nickname) == name
+    };
+    let found: Vec<&ConnectionView> = all.iter().filter(matches).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => bail!("there is no connection `{name}`; `flowdeck connections list` shows them"),
+        several => {
+            let names: Vec<String> = several.iter().map(|c| format!("{}/{}", c.app, c.nickname)).collect();
+            bail!(usage(format!("`{name}` could be {}; say which", names.join(" or "))));
+        }
+    }
+}

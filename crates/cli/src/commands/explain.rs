@@ -1,0 +1,48 @@
+//! `flowdeck explain CODE`: what an error means and what to do about it.
+//!
+//! Must never name a code without a page.
+//! Tests: `crates/cli/src/commands/explain/tests.rs`.
+
+mod pages;
+#[cfg(test)]
+mod tests;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::end::{End, usage};
+use crate::out;
+use crate::screen::markdown::markdown;
+use pages::PAGES;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck explain not-connected
+  flowdeck explain                     lists every code")]
+pub(crate) struct Explain {
+    /// The code, as an error shows it.
+    code: Option<String>,
+}
+
+pub(crate) fn run(explain: &Explain) -> Result<End> {
+    let Some(code) = &explain.code else {
+        for (code, page) in PAGES {
+            out::text(&format!("{code:28} {}\n", title(page)));
+        }
+        return Ok(End::Fine);
+    };
+    let wanted = code.trim().trim_matches(['[', ']', '`']);
+    let Some((_, page)) = PAGES.iter().find(|(known, _)| *known == wanted) else {
+        let like: Vec<&str> = PAGES.iter().map(|(c, _)| *c).filter(|c| c.contains(wanted)).take(5).collect();
+        let near = if like.is_empty() { String::new() } else { format!("; near are {}", like.join(", ")) };
+        bail!(usage(format!("there is no page for `{wanted}`{near}; `flowdeck explain` lists every code")));
+    };
+    out::text(&markdown(page, out::style(), 0));
+    Ok(End::Fine)
+}
+
+/// The page's first line, without the code.
+fn title(page: &str) -> &str {
+    let first = page.lines().next().unwrap_or_default().trim_start_matches(['#', ' ']);
+    first.split_once(": ").map_or(first, |(_, title)| title)
+}

@@ -1,0 +1,60 @@
+//! Every code that a person can meet has a page, and every page a code.
+//!
+//! Must never be satisfied by an empty page.
+//! Tests: this is the test.
+
+use std::collections::BTreeSet;
+
+use flowdeck::model::FaultCode;
+
+use super::pages::PAGES;
+use super::title;
+
+fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+#[test]
+fn pages_and_files_are_the_same() {
+    let files: BTreeSet<String> = std::fs::read_dir(root().join("docs/errors"))
+        .unwrap()
+        .map(|f| f.unwrap().file_name().to_string_lossy().trim_end_matches(".md").to_owned())
+        .collect();
+    let pages: BTreeSet<String> = PAGES.iter().map(|(code, _)| (*code).to_owned()).collect();
+    assert_eq!(files, pages);
+    assert!(PAGES.is_sorted_by_key(|(code, _)| *code));
+}
+
+#[test]
+fn every_fault_has_a_page_that_says_what_to_do() {
+    for code in FaultCode::ALL {
+        assert!(PAGES.iter().any(|(known, _)| *known == code.as_str()), "{}", code.as_str());
+    }
+    for (code, page) in PAGES {
+        assert!(page.starts_with(&format!("# {code}: ")), "{code}");
+        assert!(page.contains("## What to do"), "{code}");
+        assert!(!title(page).is_empty());
+    }
+}
+
+/// Codes as they stand in the source of a crate: `Self::X => "code"` and `"code"` of findings.
+#[test]
+fn every_code_in_the_sources_has_a_page() {
+    let known: BTreeSet<&str> = PAGES.iter().map(|(code, _)| *code).collect();
+    let pattern =
+        regex::Regex::new(r#""((?:connect|egress|store|flow|run|runtime|app|key|table)[.][a-z_]+)""#).unwrap();
+    let mut seen = 0;
+    for file in [
+        "crates/connections/src/api.rs",
+        "crates/egress/src/error.rs",
+        "crates/flowdeck/src/error.rs",
+        "crates/format/src/check/cards.rs",
+    ] {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        for code in pattern.captures_iter(&text).map(|c| c.get(1).unwrap().as_str()) {
+            seen += 1;
+            assert!(known.contains(code), "{file}: {code} has no page in docs/errors");
+        }
+    }
+    assert!(seen > 40, "only {seen} codes were found: the pattern no longer fits the sources");
+}

@@ -1,0 +1,143 @@
+//! `flowdeck init`: the first steps, one question at a time.
+//!
+//! Must never overwrite a file, nor promise what does not exist yet.
+//! Tests: `crates/cli/tests/first_minute.rs`.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use flowdeck::model::AppName;
+
+use super::connect;
+use crate::answer::AnswerOptions;
+use crate::end::{End, usage};
+use crate::options::Globals;
+use crate::session;
+use crate::terminal::{Terminal, Typed};
+
+/// The sample that goes with the playground; the repository's own.
+const WELCOME: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../flows/welcome.flow.yaml"));
+/// A first flow for Okta: it only looks.
+const OKTA: &str = "\
+# A first flow: lists your active users. It only looks.
+flow: okta-first-look
+description: Lists the active users of your Okta org.
+slots:
+  okta: okta
+cards:
+  - id: active
+    card: okta/listUsersWithFilter
+    slot: okta
+    with: { status: ACTIVE }
+  - id: logins
+    map: ${active.Users}
+    as: user
+    value: \"${user.Login}\"
+  - return: { count: \"${size(active.Users)}\", logins: \"${logins.list}\" }
+";
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck init                asks what to start with
+  flowdeck init okta           authenticate once, then every flow may use the account
+  flowdeck init playground     a small staff directory on this machine, no account needed")]
+pub(crate) struct Init {
+    /// okta or playground; asked where not given.
+    with: Option<String>,
+}
+
+pub(crate) async fn run(init: &Init, globals: &Globals) -> Result<End> {
+    let mut terminal = Terminal::new(globals.no_input);
+    let choice = match &init.with {
+        Some(word) => word.clone(),
+        None => ask(&mut terminal).await?,
+    };
+    match choice.trim().to_lowercase().as_str() {
+        "1" | "p" | "playground" => playground(&mut terminal),
+        "2" | "o" | "okta" => okta(&mut terminal, globals).await,
+        "3" | "q" | "" => Ok(End::Fine),
+        other => {
+            bail!(usage(format!("`{other}` is no way to start; `flowdeck init okta` or `flowdeck init playground`")))
+        }
+    }
+}
+
+async fn ask(terminal: &mut Terminal) -> Result<String> {
+    if !terminal.interactive() {
+        bail!(usage("say what to start with: `flowdeck init playground` or `flowdeck init okta`"));
+    }
+    let style = terminal.style();
+    let question = format!(
+        "{}\n  {}  Playground: a small staff directory on this machine; no account needed\n  {}  Okta: authenticate \
+         once, then every flow may use the account\n  {}  Nothing now\n{} ",
+        style.bold("What would you like to start with?"),
+        style.key("[1]"),
+        style.key("[2]"),
+        style.key("[3]"),
+        style.bold(">")
+    );
+    match terminal.ask(&question).await {
+        Typed::Line(line) => Ok(line),
+        Typed::End => Ok("3".into()),
+    }
+}
+
+fn playground(terminal: &mut Terminal) -> Result<End> {
+    let path = Path::new("flows/welcome.flow.yaml");
+    let is_new = write_new(path, WELCOME)?;
+    let style = terminal.style();
+    let made = if is_new { "Wrote" } else { "There is already" };
+    let run = style.key("flowdeck run flows/welcome.flow.yaml");
+    terminal
+        .say(&format!("{made} {}. Now:\n  {run}\nIt will ask for the connection when it needs it.\n", path.display()));
+    Ok(End::Fine)
+}
+
+async fn okta(terminal: &mut Terminal, globals: &Globals) -> Result<End> {
+    if !terminal.interactive() {
+        bail!(usage(
+            "connecting Okta asks for a form; without a terminal use `flowdeck connect okta --as NICK --set domain=… \
+             --set client_id=… --secret client_secret=FILE --browser`"
+        ));
+    }
+    terminal.say("Authenticate once: every flow of this folder may then use the account, until you disconnect it.\n");
+    let app = AppName::new("okta")?;
+    let options = AnswerOptions::default();
+    let ended = session::with(globals, async |api| connect::go(api, terminal, &app, &options, false).await).await?;
+    if ended != End::Fine {
+        return Ok(ended);
+    }
+    let path = Path::new("flows/okta-first-look.flow.yaml");
+    write_new(path, OKTA)?;
+    let run = terminal.style().key("flowdeck run flows/okta-first-look.flow.yaml");
+    terminal.say(&format!("A first flow that only looks is in {}. Now:\n  {run}\n", path.display()));
+    Ok(End::Fine)
+}
+
+/// Writes a file that is not there yet; false where it is.
+fn write_new(path: &Path, text: &str) -> Result<bool> {
+    use std::io::Write as _;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    }
+    match std::fs::File::options().write(true).create_new(true).open(path) {
+        Ok(mut file) => {
+            file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+            Ok(true)
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(e).with_context(|| format!("write {}", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_flows_have_no_errors() {
+        let cards = crate::files::cards(None).unwrap();
+        let checked = flowdeck::read(&flowdeck::Source::new("okta.yaml", super::OKTA), Some(&cards));
+        assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+        assert!(super::WELCOME.contains("flow: welcome"));
+    }
+}

@@ -1,0 +1,154 @@
+//! `flowdeck prompts`: what waits for a connection, and answers to it.
+//!
+//! Must never answer with an account that nobody named.
+//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use flowdeck::model::connect::{PromptState, PromptView};
+use flowdeck::model::{AppName, PromptId};
+use serde_json::json;
+
+use crate::answer::{self, AnswerOptions, Ask, Outcome, Progress};
+use crate::api::Api;
+use crate::end::{End, usage};
+use crate::options::Globals;
+use crate::out;
+use crate::screen::connections;
+use crate::session;
+use crate::terminal::Terminal;
+use crate::watch;
+
+#[derive(Debug, Args)]
+pub(crate) struct Prompts {
+    #[command(subcommand)]
+    command: PromptsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PromptsCommand {
+    /// Lists what waits for a connection.
+    #[command(after_help = "Examples:
+  flowdeck prompts list
+  flowdeck prompts list --state answered --json")]
+    List {
+        /// Only these.
+        #[arg(long, default_value = "open")]
+        state: State,
+        /// Only of this app.
+        #[arg(long)]
+        app: Option<AppName>,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Answers a prompt; what waited goes on.
+    #[command(after_help = "Examples:
+  flowdeck prompts answer prm_01…                     asks what it needs
+  flowdeck prompts answer prm_01… --use prod-admin    with a connection that is there
+  flowdeck prompts answer prm_01… --as ops --set domain=acme.okta.com \\
+      --set client_id=0oa… --secret client_secret=secret.txt --browser
+  flowdeck prompts answer prm_01… --json --no-input   prints the address to open, waits for the consent")]
+    Answer(Answer),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum State {
+    Open,
+    Answered,
+    Closed,
+    All,
+}
+
+#[derive(Debug, Args)]
+struct Answer {
+    /// The prompt.
+    prompt: PromptId,
+    #[command(flatten)]
+    options: AnswerOptions,
+    /// Answer with a connection that is there: its id or nickname.
+    #[arg(long = "use", value_name = "CONNECTION")]
+    use_connection: Option<String>,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(prompts: &Prompts, globals: &Globals) -> Result<End> {
+    let work = async |api: &Api| match &prompts.command {
+        PromptsCommand::List { state, app, json } => list(api, *state, app.as_ref(), *json).await,
+        PromptsCommand::Answer(answer) => {
+            let mut terminal = Terminal::new(globals.no_input || answer.json);
+            answer_one(api, &mut terminal, answer).await
+        }
+    };
+    session::with(globals, work).await
+}
+
+async fn list(api: &Api, state: State, app: Option<&AppName>, as_json: bool) -> Result<End> {
+    let state = match state {
+        State::Open => Some("open"),
+        State::Answered => Some("answered"),
+        State::Closed => Some("closed"),
+        State::All => None,
+    };
+    let found = api.prompts(state, app).await?;
+    if as_json {
+        found.iter().for_each(out::json);
+    } else {
+        out::text(&connections::prompts(&found, out::style()));
+        if found.iter().any(|p| p.state == PromptState::Open) {
+            out::text("\nAnswer one: flowdeck prompts answer PROMPT\n");
+        }
+    }
+    Ok(End::Fine)
+}
+
+async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Result<End> {
+    let view = api.prompt(answer.prompt).await?;
+    if view.state != PromptState::Open {
+        let word =
+            if view.state == PromptState::Answered { "answered already" } else { "closed: nothing waits for it" };
+        bail!("the prompt {} is {word}; `flowdeck prompts list` shows what is open", view.id);
+    }
+    let waiting = watch::waiting_for(api, &view.app).await?;
+    if let Some(name) = &answer.use_connection {
+        use_one(api, terminal, &view, name, answer.json).await?;
+    } else {
+        let ask = Ask::of_prompt(&view, api.session().auth(&view.app).as_deref());
+        let again = format!("flowdeck prompts answer {}", view.id);
+        if terminal.interactive() {
+            match answer::interactive(api, terminal, &ask, &answer.options, &mut Progress::default()).await? {
+                Outcome::Connected(_) | Outcome::Used => {}
+                Outcome::Later => {
+                    terminal.say(&format!("It waits on. Later: {again}\n"));
+                    return Ok(End::Waiting);
+                }
+            }
+        } else {
+            let connection = answer::direct(api, terminal, &ask, &answer.options, answer.json, &again).await?;
+            if answer.json {
+                out::json(&json!({ "type": "connection", "connection": connection }));
+            } else {
+                terminal.say(&answer::connected(&connection, terminal.style()));
+            }
+        }
+    }
+    watch::drive(api, terminal, waiting, answer.json).await
+}
+
+async fn use_one(api: &Api, terminal: &mut Terminal, view: &PromptView, name: &str, as_json: bool) -> Result<()> {
+    let mut there = view.others.clone();
+    there.extend(api.connections(Some(&view.app)).await?);
+    let Some(found) = there.iter().find(|c| c.id.to_string() == name || c.nickname.as_str() == name) else {
+        let names: Vec<&str> = there.iter().map(|c| c.nickname.as_str()).collect();
+        bail!(usage(format!("{} has no connection `{name}`; it has {}", view.app_title, names.join(", "))));
+    };
+    api.use_connection(view.id, found.id).await?;
+    if as_json {
+        out::json(&json!({ "type": "connection", "connection": found }));
+    } else {
+        terminal.say(&format!("Using \u{201c}{}\u{201d}.\n", found.nickname));
+    }
+    Ok(())
+}

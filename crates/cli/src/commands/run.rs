@@ -1,0 +1,186 @@
+//! `flowdeck run`: runs a flow to its end, or to the next thing that only a person can do.
+//!
+//! Must never run a file that has errors, nor start one run twice.
+//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use flowdeck::connections::SecretText;
+use flowdeck::model::{Fields, Flow, FlowName, Trigger, Value};
+use flowdeck::{Cards, Source};
+use flowdeck_server::wire::{FlowFile, Preflight, StartRun};
+use serde_json::json;
+
+use crate::answer::options::{read_secret, refused};
+use crate::api::Api;
+use crate::end::{End, WrongFile, usage};
+use crate::files;
+use crate::options::Globals;
+use crate::out;
+use crate::screen::preflight;
+use crate::screen::steps::Timeline;
+use crate::session::{self, Session};
+use crate::terminal::{Terminal, Typed};
+use crate::watch::{Report, Watch};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck run flows/welcome.flow.yaml
+  flowdeck run flows/welcome.flow.yaml --input days=30
+  flowdeck run report.flow.yaml > report.json       the result of a pipe is JSON
+  flowdeck run new-user.flow.yaml --event user-created.json
+  cat flow.yaml | flowdeck run - --json             one JSON object a line
+
+Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 the file is wrong,
+75 paused and waiting (the message holds the command that answers), 130 after Ctrl-C.")]
+pub(crate) struct Run {
+    /// A flow file; `-` for standard input.
+    file: PathBuf,
+    /// Value of an input of the flow.
+    #[arg(long, value_name = "KEY=VALUE")]
+    input: Vec<String>,
+    /// Value of a secret input, read from a file.
+    #[arg(long, value_name = "KEY=FILE")]
+    secret: Vec<String>,
+    /// The event that starts the flow: a JSON file with its fields.
+    #[arg(long, value_name = "FILE")]
+    event: Option<PathBuf>,
+    /// Which flow, where the file holds several.
+    #[arg(long, value_name = "NAME")]
+    flow: Option<FlowName>,
+    /// One JSON object a line, the run's result last.
+    #[arg(long)]
+    json: bool,
+    /// A second start with the same key is the first one's run.
+    #[arg(long, value_name = "TEXT")]
+    key: Option<String>,
+}
+
+pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
+    let mut terminal = Terminal::new(globals.no_input || run.json);
+    let source = files::source(&run.file)?;
+    let cards = Session::cards_of(globals)?;
+    let flow = flow_of(&source, &cards, run.flow.as_ref(), &mut terminal)?;
+    let input = inputs(run, &flow, &mut terminal).await?;
+    let event = event(run, &flow)?;
+    session::with(globals, async |api| go(api, &mut terminal, run, source, &flow, input, event).await).await
+}
+
+async fn go(
+    api: &Api,
+    terminal: &mut Terminal,
+    run: &Run,
+    source: Source,
+    flow: &Flow,
+    input: Fields,
+    event: Option<Fields>,
+) -> Result<End> {
+    let file = FlowFile { name: source.name, text: source.text.to_string(), flow: Some(flow.name.clone()) };
+    let before = api.preflight(&file).await?;
+    show_preflight(terminal, run, flow, &before);
+    // One consent for what all cards of the flow need, instead of one a card.
+    if before.lines.iter().any(|line| line.reason.is_some()) {
+        api.raise(&file).await?;
+    }
+    let key = run.key.clone().unwrap_or_else(Session::fresh_key);
+    let started = api.start(&StartRun { file, input, event, idempotency_key: Some(key) }).await?;
+    let report = if run.json {
+        Report::Json
+    } else {
+        Report::Text(Box::new(Timeline::new(flow, api.session().cards().clone(), terminal.style())))
+    };
+    Watch::new(api, terminal, report, started.id, 0).to_the_end().await
+}
+
+fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Preflight) {
+    if run.json {
+        out::json(&json!({ "type": "preflight", "flow": before.flow, "lines": before.lines }));
+        return;
+    }
+    let style = terminal.style();
+    let text = preflight::preflight(flow.name.as_str(), &flow.description, &before.lines, style);
+    terminal.say(&format!("{text}\n{}\n", style.dim("Cards")));
+}
+
+/// The flow of a file that has no errors.
+fn flow_of(source: &Source, cards: &Cards, name: Option<&FlowName>, terminal: &mut Terminal) -> Result<Flow> {
+    let checked = flowdeck::read(source, Some(cards));
+    for diagnostic in &checked.diagnostics {
+        terminal.say(&format!("{}\n", diagnostic.render(source, terminal.style().colour)));
+    }
+    if checked.has_errors() {
+        bail!(WrongFile(format!("{} cannot be run as it is", source.name)));
+    }
+    let names: Vec<&str> = checked.flows.iter().map(|f| f.name.as_str()).collect();
+    let names = names.join(", ");
+    match (name, checked.flows.as_slice()) {
+        (None, [flow]) => Ok(flow.clone()),
+        (None, []) => bail!(WrongFile(format!("{} holds no flow", source.name))),
+        (None, _) => bail!(usage(format!("{} holds several flows; choose with --flow: {names}", source.name))),
+        (Some(name), flows) => flows
+            .iter()
+            .find(|f| f.name == *name)
+            .cloned()
+            .ok_or_else(|| usage(format!("{} has no flow `{name}`; it has {names}", source.name))),
+    }
+}
+
+/// The inputs given, and those asked for where somebody is there.
+async fn inputs(run: &Run, flow: &Flow, terminal: &mut Terminal) -> Result<Fields> {
+    let mut input = Fields::new();
+    for text in &run.input {
+        let (key, value) = files::pair(text)?;
+        if declared(flow, &key)?.secret {
+            return Err(refused(&key));
+        }
+        input.set(key, value);
+    }
+    for text in &run.secret {
+        let (key, file) = text.split_once('=').ok_or_else(|| usage("--secret wants KEY=FILE"))?;
+        declared(flow, key)?;
+        input.set(key, Value::String(read_secret(key, file)?.expose().to_owned()));
+    }
+    for field in flow.inputs.iter().filter(|f| f.required && f.default.is_none()) {
+        if input.has(&field.key) {
+            continue;
+        }
+        if !terminal.interactive() {
+            let how = if field.secret {
+                format!("--secret {}=FILE", field.key)
+            } else {
+                format!("--input {}=…", field.key)
+            };
+            bail!(usage(format!("the flow needs {}: {how}  {}", field.label(), field.help)));
+        }
+        let question = format!("{} {}: ", field.label(), terminal.style().dim(&field.help));
+        let typed = if field.secret { terminal.ask_secret(&question).await } else { terminal.ask(&question).await };
+        match typed {
+            Typed::Line(line) => input.set(&field.key, Value::String(SecretText::new(line).expose().to_owned())),
+            Typed::End => bail!(usage(format!("the flow needs {}", field.label()))),
+        }
+    }
+    Ok(input)
+}
+
+fn declared<'a>(flow: &'a Flow, key: &str) -> Result<&'a flowdeck::model::FieldDecl> {
+    let known: Vec<&str> = flow.inputs.iter().map(|f| f.key.as_str()).collect();
+    let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
+    let key_shown: String = key.chars().take(40).collect();
+    flow.inputs
+        .iter()
+        .find(|f| f.key == key)
+        .ok_or_else(|| usage(format!("{} has no input `{key_shown}`; {known}", flow.name)))
+}
+
+fn event(run: &Run, flow: &Flow) -> Result<Option<Fields>> {
+    match (&run.event, &flow.on) {
+        (Some(path), _) => Ok(Some(files::event(path)?)),
+        (None, Trigger::Event(card)) => bail!(usage(format!(
+            "{} is started by the event {}; give one with --event FILE, a JSON object with its fields",
+            flow.name, card.card
+        ))),
+        (None, _) => Ok(None),
+    }
+}

@@ -1,0 +1,310 @@
+//! `flowdeck runs`: what ran, what waits, and a person's word to a run.
+//!
+//! Must never decide anything that was not said.
+//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/waits.rs`.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use flowdeck::engine::{Entry, RunView, Status};
+use flowdeck::model::{CardId, Fields, FlowName, RunId, StepPath, Value};
+use flowdeck_server::wire::{Decide, Retry, Settle, SettleHow, Signal};
+use serde_json::json;
+
+use crate::api::{Api, RUNS_PAGE};
+use crate::end::{End, usage};
+use crate::options::Globals;
+use crate::out;
+use crate::screen::runs;
+use crate::session;
+use crate::terminal::Terminal;
+use crate::watch::{Report, Watch};
+
+/// Most entries that `show` reads; the rest is told.
+const ENTRIES_SHOWN_MAX: usize = 2_000;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  flowdeck runs list --status waiting
+  flowdeck runs show run_01…
+  flowdeck runs resume run_01…                          after Ctrl-C, or after it expired
+  flowdeck runs retry run_01… --from send               a failed run, from that card on
+  flowdeck runs signal run_01… paid --payload '{\"sum\": 12}'
+  flowdeck runs approve run_01… --comment 'seen'
+  flowdeck runs settle run_01… each_user[3].suspend did-not
+
+Commands that move a run follow it to its next stop.")]
+pub(crate) struct Runs {
+    #[command(subcommand)]
+    command: RunsCommand,
+    /// JSON instead of screens; lists have one object a line.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// Lists runs, newest first.
+    List {
+        /// Only of this flow.
+        #[arg(long)]
+        flow: Option<FlowName>,
+        /// Only in this state.
+        #[arg(long)]
+        status: Option<StatusWord>,
+        /// How many.
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Shows a run: what it waits for, its result, its history.
+    Show {
+        /// The run.
+        run: RunId,
+    },
+    /// Follows a run to its end or next stop.
+    Tail {
+        /// The run.
+        run: RunId,
+    },
+    /// Lets a run go on that was interrupted or has expired.
+    Resume {
+        /// The run.
+        run: RunId,
+    },
+    /// Runs a failed run again, from where it failed or from a card.
+    Retry {
+        /// The run.
+        run: RunId,
+        /// An earlier card to begin at.
+        #[arg(long, value_name = "CARD")]
+        from: Option<CardId>,
+    },
+    /// Ends a run; says which writes may still have happened.
+    Cancel {
+        /// The run.
+        run: RunId,
+    },
+    /// Sends a signal; it is kept where the run does not wait for it yet.
+    Signal {
+        /// The run.
+        run: RunId,
+        /// The signal's name.
+        name: String,
+        /// What it carries, as JSON.
+        #[arg(long, value_name = "JSON", default_value = "null")]
+        payload: String,
+    },
+    /// Approves what a run asks.
+    Approve(Decision),
+    /// Rejects what a run asks.
+    Reject(Decision),
+    /// Says what became of a write that got no answer.
+    Settle {
+        /// The run.
+        run: RunId,
+        /// The step, as `runs show` names it.
+        step: StepPath,
+        /// What happened.
+        how: How,
+        /// What the step gave, as a JSON object, where it happened.
+        #[arg(long, value_name = "JSON")]
+        outputs: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Decision {
+    /// The run.
+    run: RunId,
+    /// The step, where several wait.
+    #[arg(long, value_name = "PATH")]
+    step: Option<StepPath>,
+    /// Who decides.
+    #[arg(long, env = "USER", hide_env = true, default_value = "")]
+    by: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    comment: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatusWord {
+    Running,
+    Waiting,
+    InDoubt,
+    Finished,
+    Failed,
+    Cancelled,
+    Expired,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// It happened; the run goes on behind it.
+    Happened,
+    /// It did not; it is sent again.
+    DidNot,
+    /// Nobody knows; the step fails.
+    GiveUp,
+}
+
+pub(crate) async fn run(command: &Runs, globals: &Globals) -> Result<End> {
+    let mut terminal = Terminal::new(globals.no_input || command.json);
+    session::with(globals, async |api| go(api, &mut terminal, command).await).await
+}
+
+async fn go(api: &Api, terminal: &mut Terminal, command: &Runs) -> Result<End> {
+    let as_json = command.json;
+    let before = match &command.command {
+        RunsCommand::List { flow, status, limit } => return list(api, flow.as_ref(), *status, *limit, as_json).await,
+        RunsCommand::Show { run } => return show(api, *run, as_json).await,
+        RunsCommand::Cancel { run } => return cancel(api, *run, as_json).await,
+        RunsCommand::Tail { run } => api.run(*run).await?,
+        RunsCommand::Resume { run } => {
+            let before = api.run(*run).await?;
+            // One that was only interrupted is ready as soon as somebody holds its folder.
+            if before.status == Status::Expired {
+                api.resume(*run).await?;
+            }
+            before
+        }
+        RunsCommand::Retry { run, from } => {
+            let before = api.run(*run).await?;
+            api.retry(*run, &Retry { from: from.clone() }).await?;
+            before
+        }
+        RunsCommand::Signal { run, name, payload } => {
+            let before = api.run(*run).await?;
+            let payload: Value =
+                serde_json::from_str(payload).map_err(|e| usage(format!("--payload is not JSON: {e}")))?;
+            api.signal(*run, &Signal { name: name.clone(), payload }).await?;
+            before
+        }
+        RunsCommand::Approve(decision) => decide(api, decision, true).await?,
+        RunsCommand::Reject(decision) => decide(api, decision, false).await?,
+        RunsCommand::Settle { run, step, how, outputs } => {
+            let before = api.run(*run).await?;
+            api.settle(*run, &Settle { path: step.clone(), how: settled(*how, outputs.as_deref())? }).await?;
+            before
+        }
+    };
+    follow(api, terminal, &before, as_json).await
+}
+
+async fn decide(api: &Api, decision: &Decision, approve: bool) -> Result<RunView> {
+    let before = api.run(decision.run).await?;
+    let body = Decide { path: decision.step.clone(), by: decision.by.clone(), comment: decision.comment.clone() };
+    api.decide(decision.run, approve, &body).await?;
+    Ok(before)
+}
+
+fn settled(how: How, outputs: Option<&str>) -> Result<SettleHow> {
+    match (how, outputs) {
+        (How::Happened, None) => Ok(SettleHow::Happened { outputs: Fields::new() }),
+        (How::Happened, Some(text)) => {
+            let value: Value = serde_json::from_str(text).map_err(|e| usage(format!("--outputs is not JSON: {e}")))?;
+            Ok(SettleHow::Happened { outputs: Fields::from_value(value) })
+        }
+        (_, Some(_)) => bail!(usage("--outputs belongs to a write that happened")),
+        (How::DidNot, None) => Ok(SettleHow::DidNot),
+        (How::GiveUp, None) => Ok(SettleHow::GiveUp),
+    }
+}
+
+async fn follow(api: &Api, terminal: &mut Terminal, before: &RunView, as_json: bool) -> Result<End> {
+    let report = if as_json { Report::Json } else { api.session().timeline(before, terminal.style()) };
+    if !as_json {
+        let style = terminal.style();
+        terminal.say(&format!("{}  {}\n", style.bold(before.flow.as_str()), style.dim(&before.id.to_string())));
+    }
+    Watch::new(api, terminal, report, before.id, before.counts.entries).to_the_end().await
+}
+
+async fn list(
+    api: &Api,
+    flow: Option<&FlowName>,
+    status: Option<StatusWord>,
+    limit: u16,
+    as_json: bool,
+) -> Result<End> {
+    let status = status.map(|word| match word {
+        StatusWord::Running => Status::Running,
+        StatusWord::Waiting => Status::Waiting,
+        StatusWord::InDoubt => Status::InDoubt,
+        StatusWord::Finished => Status::Finished,
+        StatusWord::Failed => Status::Failed,
+        StatusWord::Cancelled => Status::Cancelled,
+        StatusWord::Expired => Status::Expired,
+    });
+    let mut found: Vec<RunView> = Vec::new();
+    let mut cursor = None;
+    while found.len() < usize::from(limit) {
+        let page = api.runs(flow, status, cursor, RUNS_PAGE.min(usize::from(limit) - found.len())).await?;
+        found.extend(page.runs);
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    if as_json {
+        found.iter().for_each(out::json);
+    } else {
+        out::text(&runs::list(&found, api.session().now(), out::style()));
+        if cursor.is_some() {
+            out::text(&format!("There are more; --limit {} shows them.\n", usize::from(limit) * 5));
+        }
+    }
+    Ok(End::Fine)
+}
+
+async fn show(api: &Api, run: RunId, as_json: bool) -> Result<End> {
+    let view = api.run(run).await?;
+    let mut entries: Vec<Entry> = Vec::new();
+    while entries.len() < ENTRIES_SHOWN_MAX {
+        let after = entries.last().map_or(0, |e| e.seq);
+        let page = api.entries(run, after).await.with_context(|| format!("read the history of {run}"))?;
+        if page.is_empty() {
+            break;
+        }
+        entries.extend(page);
+    }
+    if as_json {
+        out::pretty(&json!({ "run": view, "entries": entries }));
+        return Ok(End::Fine);
+    }
+    out::text(&runs::show(&view, &entries, out::style()));
+    if view.counts.entries > entries.len() as u64 {
+        out::text(&format!("  … and {} more entries\n", view.counts.entries - entries.len() as u64));
+    }
+    for wait in &view.waits {
+        let (_, command) = crate::watch::command(&view, &wait.path, &wait.reason);
+        out::text(&format!("\n  {}\n", out::style().key(&command)));
+    }
+    Ok(End::Fine)
+}
+
+async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
+    let view = api.cancel(run).await?;
+    if as_json {
+        out::pretty(&view);
+        return Ok(End::Fine);
+    }
+    out::text(&format!("{} is {}.\n", view.id, runs::status_word(view.status)));
+    for path in &view.unknown {
+        out::text(&format!("  {path} may have happened: look in the app\n"));
+    }
+    Ok(End::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_belong_to_what_happened() {
+        assert!(
+            matches!(settled(How::Happened, Some("{\"id\":1}")), Ok(SettleHow::Happened { outputs }) if outputs.len() == 1)
+        );
+        assert!(settled(How::DidNot, Some("{}")).is_err());
+        assert!(settled(How::Happened, Some("no")).is_err());
+    }
+}

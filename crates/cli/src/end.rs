@@ -1,0 +1,100 @@
+//! How a command ends: exit codes, and errors that have one of their own.
+//!
+//! Must never end the process.
+//! Tests: `crates/cli/tests/check.rs`, `crates/cli/tests/arguments.rs`.
+
+use std::process::ExitCode;
+
+use flowdeck_server::client::CallError;
+use flowdeck_server::wire::Problem;
+
+/// What a command came to, as the exit code says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// 0: done.
+    Fine,
+    /// 1: the run failed, or the command could not do its work.
+    Failed,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 65: a file is wrong.
+    WrongFile,
+    /// 75: a run is paused and waits for somebody.
+    Waiting,
+    /// 130: interrupted; runs can be resumed.
+    Interrupted,
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        match end {
+            End::Fine => Self::SUCCESS,
+            End::Failed => Self::FAILURE,
+            End::Usage => Self::from(2),
+            End::WrongFile => Self::from(65),
+            End::Waiting => Self::from(75),
+            End::Interrupted => Self::from(130),
+        }
+    }
+}
+
+/// A command line that cannot be used; the sentence says what to write instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// Makes a [`Usage`] error.
+pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
+    Usage(text.into()).into()
+}
+
+/// Nobody is there to answer; the sentence holds the exact command that does.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NobodyThere(pub(crate) String);
+
+/// A flow file with errors that were shown already.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongFile(pub(crate) String);
+
+/// The exit code of an error, and its text: what happened, what next, where more is told.
+pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
+    if error.is::<Usage>() {
+        return (End::Usage, format!("error: {error:#}\n"));
+    }
+    if error.is::<NobodyThere>() {
+        return (End::Waiting, format!("{error:#}\n"));
+    }
+    if error.is::<WrongFile>() {
+        return (End::WrongFile, format!("error: {error:#}\n"));
+    }
+    if let Some(problem) = problem_of(error) {
+        let end = if problem.code.starts_with("flow.") { End::WrongFile } else { End::Failed };
+        return (end, problem_text(problem));
+    }
+    (End::Failed, format!("error: {error:#}\n"))
+}
+
+/// The API's refusal in an error, where it is one.
+pub(crate) fn problem_of(error: &anyhow::Error) -> Option<&Problem> {
+    match error.downcast_ref::<CallError>() {
+        Some(CallError::Problem(problem)) => Some(problem),
+        _ => error.downcast_ref::<Problem>(),
+    }
+}
+
+/// A refusal for people.
+pub(crate) fn problem_text(problem: &Problem) -> String {
+    let mut text = format!("error: {}\n", problem.title);
+    for (field, wrong) in &problem.fields {
+        text.push_str(&format!("  {field}: {wrong}\n"));
+    }
+    if !problem.remedy.is_empty() {
+        text.push_str(&format!("  {}\n", problem.remedy));
+    }
+    if !problem.code.is_empty() {
+        text.push_str(&format!("  more: flowdeck explain {}\n", problem.code));
+    }
+    text
+}

@@ -1,0 +1,46 @@
+//! What every command takes: where the data is, who may be spoken to, how much is said.
+//!
+//! Must never read a file.
+//! Tests: `crates/cli/tests/arguments.rs`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Options of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Globals {
+    /// Data folder; otherwise the nearest folder above with `.flowdeck`, or a new one here.
+    #[arg(long, global = true, value_name = "DIR", env = "FLOWDECK_DATA", hide_env = true)]
+    pub(crate) data: Option<PathBuf>,
+    /// File with the key that seals secrets; otherwise `flowdeck/key` in the configuration folder.
+    #[arg(long, global = true, value_name = "FILE", env = "FLOWDECK_KEY_FILE", hide_env = true)]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Port of the redirect URI that is registered with apps.
+    #[arg(
+        long,
+        global = true,
+        value_name = "PORT",
+        env = "FLOWDECK_REDIRECT_PORT",
+        hide_env = true,
+        default_value_t = 8917
+    )]
+    pub(crate) redirect_port: u16,
+    /// Host that may be spoken to over plain http and may be private: localhost:4400.
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST[:PORT]",
+        env = "FLOWDECK_ALLOW_HTTP",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    pub(crate) allow_http: Vec<String>,
+    /// Ask nothing; what needs a person stops with exit code 75 and the command that answers.
+    #[arg(long, global = true)]
+    pub(crate) no_input: bool,
+    /// Write a log to standard error (FLOWDECK_LOG chooses: `debug`, `flowdeck_egress=trace`).
+    #[arg(long, short, global = true)]
+    pub(crate) verbose: bool,
+}

@@ -1,0 +1,79 @@
+//! A connect prompt as a person reads it: what is needed, by which card, why, and what to fill in.
+//!
+//! Must never show a value of a secret field.
+//! Tests: `crates/cli/src/screen/golden.rs`.
+
+use flowdeck::model::connect::{PromptMethod, PromptView};
+
+use crate::answer::Ask;
+
+use super::markdown::markdown;
+use super::style::{Style, beside, count, width, wrap};
+
+/// The question, for one way to connect.
+pub(crate) fn prompt(ask: &Ask, method: Option<&PromptMethod>, style: Style) -> String {
+    let columns = style.text_width();
+    let title = style.bold(&format!("Connect {}", ask.title));
+    let mut out = format!("{} {title}\n", style.waiting(style.sign("◆", "#")));
+    out.push_str(&wrap(&ask.message, columns, 2));
+    if ask.waiting > 1 {
+        out.push_str(&wrap(&format!("{} wait for it.", count(ask.waiting, "run")), columns, 2));
+    }
+    let words = |scope: &String| ask.scope_words.get(scope).cloned().unwrap_or_default();
+    let scopes: Vec<(String, String)> = ask.scopes.iter().map(|s| (s.clone(), words(s))).collect();
+    out.push_str(&block("It asks for", &scopes, style));
+    if let Some(method) = method {
+        let fields: Vec<(String, String)> = method
+            .fields
+            .iter()
+            .map(|f| (f.title.clone(), if f.help.is_empty() { optional(f.optional) } else { f.help.clone() }))
+            .collect();
+        out.push_str(&block("You fill in", &fields, style));
+        if let Some(uri) = &method.redirect_uri {
+            out.push_str(&block("Sign-in redirect URI to register", &[(uri.clone(), String::new())], style));
+        }
+    }
+    out
+}
+
+fn optional(is_optional: bool) -> String {
+    if is_optional { "May stay empty.".into() } else { String::new() }
+}
+
+/// Names with a sentence each, in two columns; the sentence goes below where it is narrow.
+fn block(title: &str, rows: &[(String, String)], style: Style) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let names = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0).min(28);
+    let (column, columns) = (if style.is_narrow() { 6 } else { names + 6 }, style.text_width());
+    let mut out = format!("  {}\n", style.dim(title));
+    for (name, words) in rows {
+        let taken = if style.is_narrow() { column } else { 4 + width(name) };
+        out.push_str(&beside(&format!("    {}", style.key(name)), taken, column, words, columns));
+    }
+    out
+}
+
+/// "Need help?" of a method.
+pub(crate) fn help(method: &PromptMethod, style: Style) -> String {
+    let text = if method.help.trim().is_empty() {
+        "This app comes with no help text. Its own documentation says where its credentials are found.".to_owned()
+    } else {
+        method.help.clone()
+    };
+    format!("  {}\n{}", style.bold("Need help?"), markdown(&text, style, 2))
+}
+
+/// How to answer a prompt that nobody is there to answer.
+pub(crate) fn elsewhere(view: &PromptView, style: Style) -> String {
+    let columns = style.text_width();
+    let mut out = wrap(&view.message, columns, 0);
+    out.push_str(&format!("  {}\n", style.key(&answer_command(view))));
+    out
+}
+
+/// The exact command that answers a prompt.
+pub(crate) fn answer_command(view: &PromptView) -> String {
+    format!("flowdeck prompts answer {}", view.id)
+}

@@ -1,0 +1,221 @@
+//! The cards of a run as they go: one line each, and a line that moves for what is under way.
+//!
+//! Must never print: it answers lines; nor grow with the length of a loop.
+//! Tests: `crates/cli/src/screen/golden.rs`.
+
+use std::collections::HashMap;
+
+use flowdeck::Cards;
+use flowdeck::engine::{Entry, EntryKind, RunView, WaitReason};
+use flowdeck::model::{CardId, Fault, Flow, Millis, StepPath, Value};
+
+use super::style::{Style, beside, count, duration, pad, shorten, width, wrap};
+use crate::screen::steps::plan::Plan;
+
+pub(crate) mod plan;
+
+/// Most steps whose start is remembered.
+const STARTS_MAX: usize = 4_096;
+
+/// What to do with the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Stays.
+    Keep(String),
+    /// Takes the place of the last moving line.
+    Moving(String),
+}
+
+/// Turns history into lines.
+#[derive(Debug)]
+pub(crate) struct Timeline {
+    plan: Plan,
+    style: Style,
+    starts: HashMap<StepPath, Millis>,
+    /// When the latest step ended or went on: the next card of a sequence began there.
+    latest: Option<Millis>,
+    /// Steps inside loops that ended, by loop.
+    inside: HashMap<CardId, u64>,
+}
+
+impl Timeline {
+    /// A timeline of a run of this flow.
+    pub(crate) fn new(flow: &Flow, cards: Cards, style: Style) -> Self {
+        Self::with(Plan::of(flow, cards), style)
+    }
+
+    /// A timeline of a run whose flow is not at hand: titles are learnt as its cards come up.
+    pub(crate) fn of_run(run: &RunView, cards: Cards, style: Style) -> Self {
+        let mut timeline = Self::with(Plan::unknown(cards), style);
+        timeline.latest = run.waits.is_empty().then_some(run.started_at);
+        timeline
+    }
+
+    fn with(plan: Plan, style: Style) -> Self {
+        Self { plan, style, starts: HashMap::new(), latest: None, inside: HashMap::new() }
+    }
+
+    /// What an entry adds to the screen.
+    pub(crate) fn entry(&mut self, entry: &Entry) -> Vec<Line> {
+        let style = self.style;
+        let path = &entry.path;
+        let lines = match &entry.what {
+            EntryKind::RunStarted { .. } => {
+                self.latest = Some(entry.at);
+                Vec::new()
+            }
+            EntryKind::StepStarted { card, .. } => {
+                self.plan.learn(path, card.as_str());
+                if self.starts.len() < STARTS_MAX {
+                    self.starts.entry(path.clone()).or_insert(entry.at);
+                }
+                self.moving(path, "")
+            }
+            EntryKind::StepFinished { outputs, card } => {
+                self.plan.learn(path, card);
+                let amount = outputs.as_ref().map(|o| amount(&o.to_value())).unwrap_or_default();
+                self.finished(path, entry.at, &amount)
+            }
+            EntryKind::StepFailed { fault, again_at, card } => {
+                self.plan.learn(path, card);
+                self.failed(path, entry.at, fault, *again_at)
+            }
+            EntryKind::Waiting(reason) => self.waits(path, reason),
+            EntryKind::Resumed => {
+                self.starts.remove(path);
+                self.latest = Some(entry.at);
+                vec![Line::Keep(self.line(path, &style.key(style.sign("▸", ">")), "goes on"))]
+            }
+            EntryKind::InDoubt { fault, ask } => {
+                let text = format!("it is not known whether this happened: {}", fault.message);
+                let text = if *ask { text } else { format!("{text}; looking it up") };
+                vec![Line::Keep(self.line(path, &style.waiting("?"), &text))]
+            }
+            EntryKind::Settled { how, by } => {
+                let text = format!("settled by {}: {}", by.replace('_', " "), how.replace('_', " "));
+                vec![Line::Keep(self.line(path, &style.key(style.sign("▸", ">")), &text))]
+            }
+            EntryKind::ChildStarted { run } => {
+                vec![Line::Keep(self.line(path, &style.key(style.sign("↳", ">")), &format!("started {run}")))]
+            }
+            EntryKind::Asked { .. } | EntryKind::Intent(_) | EntryKind::RunEnded { .. } => Vec::new(),
+        };
+        lines
+    }
+
+    /// What is under way, before it is committed.
+    pub(crate) fn under_way(&self, path: &StepPath) -> Vec<Line> {
+        self.moving(path, "")
+    }
+
+    fn finished(&mut self, path: &StepPath, at: Millis, amount: &str) -> Vec<Line> {
+        if let Some((card, _)) = repeated(path) {
+            let done = self.inside.entry(card).or_insert(0);
+            *done += 1;
+            self.starts.remove(path);
+            let done = *done;
+            return self.moving(path, &format!("{} done", count(done, "step")));
+        }
+        let began = self.starts.remove(path).or(self.latest);
+        let took = began.map(|began| duration(at.since(began))).unwrap_or_default();
+        self.latest = Some(at);
+        if let Some(last) = path.segments().last() {
+            self.inside.remove(&last.card);
+        }
+        let sign = self.style.good(self.style.sign("✓", "+"));
+        vec![Line::Keep(self.done(path, &sign, amount, &took))]
+    }
+
+    fn failed(&mut self, path: &StepPath, at: Millis, fault: &Fault, again_at: Option<Millis>) -> Vec<Line> {
+        let style = self.style;
+        if let Some(again) = again_at {
+            let text = format!("again in {}: {}", duration(again.since(at)), fault.message);
+            return vec![Line::Keep(self.line(path, &style.waiting(style.sign("↻", "~")), &text))];
+        }
+        self.starts.remove(path);
+        self.latest = Some(at);
+        // A fault passes through every card around it; it is told once, where it happened.
+        if self.plan.is_around(path) {
+            return Vec::new();
+        }
+        let text = format!("{} [{}]", fault.message, fault.code.as_str());
+        let mut lines = vec![Line::Keep(self.line(path, &style.bad(style.sign("✗", "x")), &text))];
+        if !fault.remedy.is_empty() {
+            let remedy = wrap(&fault.remedy, style.text_width(), 4);
+            lines.push(Line::Keep(remedy.trim_end().to_owned()));
+        }
+        lines
+    }
+
+    fn waits(&self, path: &StepPath, reason: &WaitReason) -> Vec<Line> {
+        let style = self.style;
+        let text = match reason {
+            WaitReason::Connection { .. } => "waits for a connection".to_owned(),
+            WaitReason::Approval { message } => format!("waits for approval: {message}"),
+            WaitReason::Signal { name } => format!("waits for the signal `{name}`"),
+            WaitReason::Time { until } => format!("waits until {}", until.to_iso()),
+            WaitReason::Retry { .. } => return Vec::new(),
+            WaitReason::InDoubt { message, .. } => format!("waits for a decision: {message}"),
+        };
+        vec![Line::Keep(self.line(path, &style.waiting(style.sign("‖", "|")), &text))]
+    }
+
+    fn moving(&self, path: &StepPath, more: &str) -> Vec<Line> {
+        let (card, title) = match repeated(path) {
+            Some((card, index)) => (card.to_string(), format!("number {}  {more}", index + 1)),
+            None => (self.plan.label(path), format!("{} {more}", self.plan.title(path))),
+        };
+        let text = format!("  {} {}  {}", self.style.sign("…", "."), card, title.trim());
+        vec![Line::Moving(self.style.dim(&shorten(text.trim_end(), self.style.width.saturating_sub(1))))]
+    }
+
+    /// `✓ staff  List people  24 people  41 ms`.
+    fn done(&self, path: &StepPath, sign: &str, amount: &str, took: &str) -> String {
+        let style = self.style;
+        let (label, room) = self.label(path);
+        let title = self.plan.title(path);
+        if style.is_narrow() {
+            let used = 4 + width(&label) + 2 + width(took);
+            let gap = style.width.saturating_sub(used + 1).max(1);
+            return format!("  {sign} {label}{}{}", " ".repeat(gap), style.dim(took));
+        }
+        let words = if amount.is_empty() { title } else { format!("{title}, {amount}") };
+        let end = style.text_width().saturating_sub(room + 4 + 10);
+        let words = shorten(&words, end);
+        format!("  {sign} {}{}{}", pad(&label, room), pad(&words, end + 1), style.dim(&format!("{took:>8}")))
+            .trim_end()
+            .to_owned()
+    }
+
+    /// `‖ staff  text`, the text broken beside the name.
+    fn line(&self, path: &StepPath, sign: &str, text: &str) -> String {
+        let style = self.style;
+        let (label, room) = self.label(path);
+        let column = if style.is_narrow() { 6 } else { room + 4 };
+        let taken = if style.is_narrow() { column } else { 4 + width(&label) };
+        beside(&format!("  {sign} {label}"), taken, column, text, style.text_width()).trim_end().to_owned()
+    }
+
+    fn label(&self, path: &StepPath) -> (String, usize) {
+        let room = self.plan.room().min(self.style.width / 3).max(8);
+        (shorten(&self.plan.label(path), (self.style.width / 2).max(8)), room + 2)
+    }
+}
+
+/// The outermost loop around a step and the number of its turn.
+fn repeated(path: &StepPath) -> Option<(CardId, u64)> {
+    let around = path.segments().iter().find(|s| s.index.is_some())?;
+    Some((around.card.clone(), around.index.unwrap_or(0)))
+}
+
+/// `24 people`: the size of the one list that a step gave.
+fn amount(outputs: &Value) -> String {
+    let lists: Vec<_> = outputs.as_object().into_iter().flatten().filter(|(_, v)| v.is_array()).collect();
+    match lists.as_slice() {
+        [(key, Value::Array(items))] => format!("{} {}", items.len(), if *key == "list" { "left" } else { key }),
+        _ => match outputs.get("count").and_then(Value::as_f64) {
+            Some(n) if n >= 0.0 => format!("{n:.0} times"),
+            _ => String::new(),
+        },
+    }
+}

@@ -1,0 +1,263 @@
+//! The runtime that a command talks to: held by this process, or by another one of the same data folder.
+//!
+//! Must never open the store of a folder that another process holds, nor repeat a call that would act twice.
+//! Tests: `crates/cli/tests/first_minute.rs`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use flowdeck::engine::RunView;
+use flowdeck::engine::ports::Clock;
+use flowdeck::model::app::{AppAuth, AppDirectory as _};
+use flowdeck::model::{AppName, Catalogue, Millis, RunId};
+use flowdeck::{Cards, Runtime, SystemClock};
+use flowdeck_server::client::CallError;
+use flowdeck_server::session::{Session as Joined, SessionOptions, socket_path};
+use flowdeck_server::wire::RunEvent;
+use futures_util::stream::BoxStream;
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::RwLock;
+
+use crate::api::Api;
+use crate::end::{End, usage};
+use crate::files;
+use crate::options::Globals;
+use crate::playground::PlaygroundStarter;
+use crate::screen::steps::Timeline;
+use crate::screen::style::Style;
+use crate::watch::Report;
+
+/// Times a call is made again because its holder ended.
+const TAKEOVERS_MAX: usize = 5;
+/// How long a command ends quietly before it says what it waits for.
+const QUIET_END: Duration = Duration::from_secs(2);
+
+/// A command's way to the runtime of its data folder.
+pub(crate) struct Session {
+    joined: RwLock<Joined>,
+    cards: Cards,
+    clock: Arc<dyn Clock>,
+    playground: Arc<PlaygroundStarter>,
+    redirect_port: u16,
+    data: PathBuf,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("data", &self.data).finish_non_exhaustive()
+    }
+}
+
+/// Opens a session, does the work, closes it; Ctrl-C ends all of it and leaves runs resumable.
+pub(crate) async fn with(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
+    let api = tokio::select! {
+        session = Session::open(globals) => Api::new(session?),
+        () = interrupted() => return Ok(End::Interrupted),
+    };
+    // The work sees Ctrl-C first: it may have more to say.
+    let ended = tokio::select! {
+        biased;
+        ended = work(&api) => ended,
+        () = interrupted() => Ok(End::Interrupted),
+    };
+    let hurry = matches!(ended, Ok(End::Interrupted));
+    api.into_session().close(hurry).await;
+    ended
+}
+
+impl Session {
+    /// Joins the data folder, as its holder or as a guest.
+    pub(crate) async fn open(globals: &Globals) -> Result<Self> {
+        let data = data_folder(globals)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
+        let cards = files::cards(Some(&data))?;
+        let mut builder = Runtime::builder()
+            .key_file(key_file(globals)?)
+            .app_variable("playground_url", &playground.url().await?)
+            .app_starter(playground.clone())
+            .redirect_port(globals.redirect_port);
+        for host in &globals.allow_http {
+            builder = builder.allow_http(host);
+        }
+        let socket = socket_path(&data, runtime_folder().as_deref());
+        let options = SessionOptions::new(data.clone(), socket, env!("CARGO_PKG_VERSION"), builder);
+        let joined = RwLock::new(Joined::join(options).await?);
+        Ok(Self { joined, cards, clock, playground, redirect_port: globals.redirect_port, data })
+    }
+
+    /// The catalogue, with the user's apps where there is a data folder already.
+    pub(crate) fn cards_of(globals: &Globals) -> Result<Cards> {
+        let data = existing_data_folder(globals)?;
+        files::cards(data.as_deref())
+    }
+
+    /// A key that makes a repeated start the same run.
+    pub(crate) fn fresh_key() -> String {
+        format!("cli-{:032x}", rand::random::<u128>())
+    }
+
+    pub(crate) fn cards(&self) -> &Cards {
+        &self.cards
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// How an app authorizes.
+    pub(crate) fn auth(&self, app: &AppName) -> Option<Arc<AppAuth>> {
+        self.cards.apps().auth(app)
+    }
+
+    pub(crate) fn app_names(&self) -> Vec<String> {
+        Catalogue::apps(&self.cards).iter().map(ToString::to_string).collect()
+    }
+
+    /// The redirect URI to register with an app.
+    pub(crate) fn redirect_uri(&self, app: &AppName) -> String {
+        format!("http://127.0.0.1:{}/oauth/callback/{app}", self.redirect_port)
+    }
+
+    /// Lines for a run whose flow file is not at hand.
+    pub(crate) fn timeline(&self, run: &RunView, style: Style) -> Report {
+        Report::Text(Box::new(Timeline::of_run(run, self.cards.clone(), style)))
+    }
+
+    /// Calls the API; where the holder ended meanwhile, takes its place or joins who did.
+    pub(crate) async fn call<B, A>(&self, method: Method, path: &str, body: &B) -> Result<A>
+    where
+        B: Serialize + Sync,
+        A: DeserializeOwned,
+    {
+        let acts_twice = path.ends_with("/signal") || path.ends_with("/paste");
+        for _ in 0..TAKEOVERS_MAX {
+            let client = self.joined.read().await.client();
+            match client.call(method.clone(), path, body).await {
+                Err(CallError::Gone(why)) => {
+                    self.rejoin().await?;
+                    if acts_twice {
+                        return Err(anyhow!(
+                            "{why}; it is not known whether this was taken. Look first, then repeat it"
+                        ));
+                    }
+                }
+                other => return Ok(other?),
+            }
+        }
+        Err(anyhow!("every process that held {} ended at once; try again", self.data.display()))
+    }
+
+    /// Events of a run.
+    pub(crate) async fn run_events(
+        &self,
+        run: RunId,
+        after: u64,
+        follow: bool,
+    ) -> Result<BoxStream<'static, Result<RunEvent, CallError>>> {
+        for _ in 0..TAKEOVERS_MAX {
+            let client = self.joined.read().await.client();
+            match client.run_events(run, after, follow).await {
+                Err(CallError::Gone(_)) => self.rejoin().await?,
+                other => return Ok(other?),
+            }
+        }
+        Err(anyhow!("every process that held {} ended at once; try again", self.data.display()))
+    }
+
+    /// Takes the place of a holder that ended.
+    pub(crate) async fn rejoin(&self) -> Result<()> {
+        tracing::info!("the holder of the data folder ended; taking its place");
+        self.joined.write().await.rejoin().await.context("take the place of the process that held the data folder")
+    }
+
+    /// Gives the folder back: after guests' runs came to a stop, or at once.
+    pub(crate) async fn close(self, hurry: bool) {
+        let joined = self.joined.into_inner();
+        let ended = if hurry {
+            joined.end_now().await
+        } else {
+            let mut end = std::pin::pin!(joined.end());
+            tokio::select! {
+                ended = &mut end => ended,
+                () = tokio::time::sleep(QUIET_END) => {
+                    eprintln!("Other commands still use this folder; this one drives their runs. Ctrl-C hands over.");
+                    tokio::select! {
+                        ended = &mut end => ended,
+                        () = interrupted() => Ok(()),
+                    }
+                }
+            }
+        };
+        if let Err(error) = ended {
+            eprintln!("warning: the runtime did not end as it should: {error}");
+        }
+        self.playground.stop().await;
+    }
+}
+
+/// Ctrl-C, or a request to end.
+pub(crate) async fn interrupted() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(_) => return tokio::signal::ctrl_c().await.unwrap_or(()),
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// A second Ctrl-C: whoever presses it does not want to wait.
+pub(crate) async fn interrupted_twice() {
+    interrupted().await;
+    interrupted().await;
+}
+
+/// The data folder: named, or the nearest one above, or a new one here.
+pub(crate) fn data_folder(globals: &Globals) -> Result<PathBuf> {
+    let folder = match existing_data_folder(globals)? {
+        Some(folder) => folder,
+        None => globals.data.clone().unwrap_or(here()?.join(".flowdeck")),
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+    folder.canonicalize().with_context(|| format!("find the data folder {}", folder.display()))
+}
+
+/// The data folder, where there is one already.
+pub(crate) fn existing_data_folder(globals: &Globals) -> Result<Option<PathBuf>> {
+    if let Some(named) = &globals.data {
+        return Ok(named.is_dir().then(|| named.clone()));
+    }
+    let found = here()?.ancestors().map(|above| above.join(".flowdeck")).find(|folder| folder.is_dir());
+    Ok(found)
+}
+
+fn here() -> Result<PathBuf> {
+    std::env::current_dir().context("find the working folder")
+}
+
+/// The key file: named, or in the configuration folder.
+pub(crate) fn key_file(globals: &Globals) -> Result<PathBuf> {
+    if let Some(named) = &globals.key_file {
+        return Ok(named.clone());
+    }
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
+    folder.map(|folder| folder.join("flowdeck").join("key")).ok_or_else(|| {
+        usage("secrets are sealed with a key, and there is no place for it: set FLOWDECK_KEY_FILE, XDG_CONFIG_HOME or HOME")
+    })
+}
+
+/// Where sockets go.
+pub(crate) fn runtime_folder() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from)
+}

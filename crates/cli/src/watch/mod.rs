@@ -1,0 +1,189 @@
+//! Follows runs to their next stop and, where a person is there, helps them over it.
+//!
+//! Must never leave a run without saying how it goes on, nor ask twice about the same wait.
+//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/waits.rs`.
+
+mod drive;
+mod report;
+mod stops;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flowdeck::engine::{Entry, EntryKind, RunView, Status, WaitReason};
+use flowdeck::model::connect::PromptState;
+use flowdeck::model::{Millis, PromptId, RunId};
+use flowdeck_server::client::CallError;
+use flowdeck_server::wire::RunEvent;
+use futures_util::StreamExt as _;
+
+pub(crate) use drive::{drive, waiting_for};
+pub(crate) use report::Report;
+pub(crate) use stops::command;
+
+use crate::api::Api;
+use crate::end::End;
+use crate::session;
+use crate::terminal::Terminal;
+
+/// A wait for time that ends within this many milliseconds is waited out.
+const SIT_OUT_MS: u64 = 15 * 60_000;
+/// Times to look again at a run that was made ready and has not gone on yet.
+const LOOKS_MAX: usize = 200;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// One run that is watched.
+#[derive(Debug)]
+pub(crate) struct Watch<'a> {
+    pub(crate) api: &'a Api,
+    pub(crate) terminal: &'a mut Terminal,
+    pub(crate) report: Report,
+    run: RunId,
+    /// Number of the latest entry that was shown.
+    seq: u64,
+    /// Prompts that the person left for later.
+    later: HashSet<PromptId>,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches a run from its entry number `after` on.
+    pub(crate) fn new(api: &'a Api, terminal: &'a mut Terminal, report: Report, run: RunId, after: u64) -> Self {
+        Self { api, terminal, report, run, seq: after, later: HashSet::new() }
+    }
+
+    /// To the end of the run, or to a stop that nobody here helps over. Ctrl-C leaves it as it is.
+    pub(crate) async fn to_the_end(mut self) -> Result<End> {
+        let run = self.run;
+        let end = tokio::select! {
+            end = self.go() => Some(end),
+            () = session::interrupted() => None,
+        };
+        match end {
+            Some(end) => end,
+            None => {
+                self.terminal
+                    .say(&format!("\nStopped here; nothing is lost. It goes on with\n  flowdeck runs resume {run}\n"));
+                Ok(End::Interrupted)
+            }
+        }
+    }
+
+    async fn go(&mut self) -> Result<End> {
+        loop {
+            let view = self.to_a_stop().await?;
+            self.terminal.erase();
+            if view.status.is_ended() {
+                self.report.ended(self.terminal, &view);
+                return Ok(if view.status == Status::Finished { End::Fine } else { End::Failed });
+            }
+            if !stops::help_over(self, &view).await? {
+                stops::leave(self, &view).await?;
+                return Ok(End::Waiting);
+            }
+        }
+    }
+
+    /// Shows what happens until the run ended or can only be moved by somebody.
+    async fn to_a_stop(&mut self) -> Result<RunView> {
+        for _ in 0..LOOKS_MAX {
+            let before = self.seq;
+            let view = self.show_events().await?;
+            if view.status.is_ended() || self.is_stuck(&view).await? {
+                return Ok(view);
+            }
+            // Made ready a moment ago, or waits for time: the stream ends before it goes on.
+            if self.seq == before {
+                tokio::time::sleep(self.pause(&view)).await;
+            }
+        }
+        self.api.run(self.run).await
+    }
+
+    /// How long to look away from a run that waits for time.
+    fn pause(&self, view: &RunView) -> Duration {
+        let now = self.api.session().now();
+        let next = view.waits.iter().filter_map(|w| until(&w.reason)).map(|t| t.since(now)).min();
+        next.map_or(LOOK_EVERY, |ms| Duration::from_millis(ms.clamp(10, SIT_OUT_MS)))
+    }
+
+    /// One stream of events, to the run's end or wait.
+    async fn show_events(&mut self) -> Result<RunView> {
+        let mut events = self.api.session().run_events(self.run, self.seq, false).await?;
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(RunEvent::Entry { entry }) => self.entry(&entry),
+                Ok(RunEvent::Provisional { path, what, .. }) => {
+                    if what == "step_started" {
+                        self.report.under_way(self.terminal, &path);
+                    }
+                }
+                Ok(RunEvent::Stopped { run }) => return Ok(*run),
+                Err(CallError::Gone(_)) => {
+                    self.api.session().rejoin().await?;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.api.run(self.run).await
+    }
+
+    fn entry(&mut self, entry: &Entry) {
+        if entry.seq <= self.seq {
+            return;
+        }
+        self.seq = entry.seq;
+        self.report.entry(self.terminal, entry);
+    }
+
+    /// Whether nothing but a person or another program moves the run.
+    async fn is_stuck(&self, view: &RunView) -> Result<bool> {
+        if view.status == Status::Running || view.waits.is_empty() {
+            return Ok(false);
+        }
+        let now = self.api.session().now();
+        for wait in &view.waits {
+            let moves = match &wait.reason {
+                WaitReason::Connection { prompt, .. } => {
+                    let prompt = self.api.prompt(*prompt).await.context("look up what the run waits for")?;
+                    prompt.state == PromptState::Answered
+                }
+                WaitReason::Time { until } | WaitReason::Retry { until } => until.since(now) <= SIT_OUT_MS,
+                WaitReason::Approval { .. } | WaitReason::Signal { .. } | WaitReason::InDoubt { .. } => false,
+            };
+            if moves {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Comes back when the run went on by itself: somebody answered elsewhere.
+    async fn went_on(api: &Api, run: RunId, after: u64) -> Result<()> {
+        let mut events = api.session().run_events(run, after, true).await?;
+        while let Some(event) = events.next().await {
+            let event = match event {
+                // Whoever asks stays at the question; the next look takes the holder's place.
+                Err(CallError::Gone(_)) => return Ok(()),
+                event => event?,
+            };
+            match event {
+                RunEvent::Entry { entry } if !matches!(entry.what, EntryKind::Waiting(_)) => return Ok(()),
+                RunEvent::Stopped { run } if run.status.is_ended() => return Ok(()),
+                RunEvent::Entry { .. } | RunEvent::Provisional { .. } | RunEvent::Stopped { .. } => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn until(reason: &WaitReason) -> Option<Millis> {
+    match reason {
+        WaitReason::Time { until } | WaitReason::Retry { until } => Some(*until),
+        WaitReason::Connection { .. }
+        | WaitReason::Approval { .. }
+        | WaitReason::Signal { .. }
+        | WaitReason::InDoubt { .. } => None,
+    }
+}
