@@ -22,6 +22,15 @@ struct Soak {
 
 const SOAKS: &[Soak] = &[
     Soak {
+        name: "crash-points",
+        about: "every store operation of 12 flows died at, before and after it took effect, and double crashes",
+        package: "flowdeck-engine",
+        test: "crash",
+        filter: "",
+        size: "FLOWDECK_SOAK_CRASH_POINTS",
+        full: 20_000,
+    },
+    Soak {
         name: "damage",
         about: "damaged stores: full content or a typed error",
         package: "flowdeck-store",

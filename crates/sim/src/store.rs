@@ -80,6 +80,11 @@ impl FakeStore {
         *self.last_commit.lock() = Some(n);
     }
 
+    /// Nothing fails any more that has not failed yet.
+    pub fn spare(&self) {
+        *self.rule.lock() = None;
+    }
+
     /// Everything fails from now on, as after a kill.
     pub fn kill(&self) {
         self.dead.store(true, Ordering::SeqCst);

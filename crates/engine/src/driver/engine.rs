@@ -72,6 +72,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Input`] where an input is missing or of a wrong type; store errors.
     pub async fn start(&self, start: Start) -> Result<RunId, EngineError> {
+        if let Some(run) = self.inner.accepted_before(&start).await? {
+            return Ok(run);
+        }
         let (claim, mut live) = self.inner.accept(&start).await?;
         let id = live.view.id;
         match live.commit(false).await {
@@ -90,6 +93,9 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start_and_wait(&self, start: Start) -> Result<RunView, EngineError> {
+        if let Some(run) = self.inner.accepted_before(&start).await? {
+            return self.inner.drive(run).await;
+        }
         let _permit = self.inner.admission.acquire().await.map_err(|_| EngineError::Stopping)?;
         let (claim, mut live) = self.inner.accept(&start).await?;
         live.feed(EventKind::Begin);

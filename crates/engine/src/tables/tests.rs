@@ -18,8 +18,10 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::ports::store::{Delta, KeyValue, Op, Precondition, Scan, Space, Store, StoreError};
 
+type Keys = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
 #[derive(Debug, Default)]
-struct Fake(Mutex<BTreeMap<(Space, Vec<u8>), Vec<u8>>>);
+struct Fake(Mutex<Keys>);
 
 #[async_trait]
 impl Store for Fake {

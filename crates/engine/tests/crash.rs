@@ -1,0 +1,204 @@
+//! The process dies at any operation of its store, once or twice: no run is lost, nothing happens twice.
+//!
+//! Must never let a case pass that did not reach its end.
+//! Tests: these. `FLOWDECK_SOAK_CRASH_POINTS` sets how many cases run; every single crash comes before double ones.
+
+#[path = "crash/flows.rs"]
+mod flows;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use flowdeck_engine::ports::Space;
+use flowdeck_engine::{EngineError, EntryKind, RunView, Settlement, Start, Status, WaitReason};
+use flowdeck_model::table::TableOp;
+use flowdeck_model::{Fields, Flow, Value};
+use flowdeck_sim::{StoreFault, World};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+
+/// Cases of the gate's slice.
+const SLICE: usize = 400;
+const SEED: u64 = 20_260_131;
+
+/// A crash: at which operation of its process, and whether that one still took effect.
+type Crash = (u64, StoreFault);
+
+/// What a run leaves behind that must be the same with and without crashes.
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    statuses: Vec<(String, Status)>,
+    output: Option<Value>,
+    writes: BTreeMap<String, usize>,
+    rows: Value,
+}
+
+#[test]
+fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
+    let size = std::env::var("FLOWDECK_SOAK_CRASH_POINTS").ok().map_or(SLICE, |text| text.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut random = rand::rngs::StdRng::seed_from_u64(SEED);
+        let flows = flows::all();
+        assert_eq!(flows.len(), 12);
+        let mut singles = Vec::new();
+        let mut known = Vec::new();
+        for (at, (name, build)) in flows.iter().enumerate() {
+            let (outcome, operations) = calm(name, *build).await;
+            for n in 1..=operations {
+                singles.extend([StoreFault::DieBefore, StoreFault::DieAfter].map(|fault| (at, vec![(n, fault)])));
+            }
+            known.push((outcome, operations));
+        }
+        let points = singles.len();
+        singles.shuffle(&mut random);
+        // A slice has double crashes too; at full size every single one comes first.
+        let take = if size > points { points } else { size.div_ceil(2) };
+        let mut cases: Vec<_> = singles.into_iter().take(take).collect();
+        while cases.len() < size {
+            let at = random.random_range(0..flows.len());
+            let mut crash = || {
+                let fault = if random.random() { StoreFault::DieBefore } else { StoreFault::DieAfter };
+                (random.random_range(1..=known[at].1), fault)
+            };
+            let crashes = vec![crash(), crash()];
+            cases.push((at, crashes));
+        }
+        let mut crashed = 0;
+        for (at, crashes) in &cases {
+            let (name, build) = flows[*at];
+            let case = format!("{name}, crashes {crashes:?}");
+            crashed += check(&case, build, crashes, &known[*at].0).await;
+        }
+        println!("crash-points: {} cases, {crashed} crashes, {points} single points, seed {SEED}", cases.len());
+        assert!(crashed >= cases.len(), "each case must crash at least once");
+    });
+}
+
+/// Without a crash: what comes of it, and how many operations it takes.
+async fn calm(name: &str, build: fn(&World) -> Arc<Flow>) -> (Outcome, u64) {
+    let mut world = World::default();
+    let flow = build(&world);
+    assert_eq!(to_end(&mut world, &flow, &[]).await, 0);
+    (outcome(name, &world).await, world.store.operations())
+}
+
+async fn check(case: &str, build: fn(&World) -> Arc<Flow>, crashes: &[Crash], expected: &Outcome) -> usize {
+    let mut world = World::default();
+    let flow = build(&world);
+    let crashed = to_end(&mut world, &flow, crashes).await;
+    let found = outcome(case, &world).await;
+    assert_eq!(&found, expected, "{case}");
+    crashed
+}
+
+/// Starts the flow as a client does that repeats what was not acknowledged, and helps it to its end.
+async fn to_end(world: &mut World, flow: &Arc<Flow>, crashes: &[Crash]) -> usize {
+    let mut crashes = crashes.iter();
+    let mut crashed = 0;
+    loop {
+        if let Some((n, fault)) = crashes.next() {
+            world.store.fail_at(*n, *fault);
+        }
+        match attempt(world, flow).await {
+            Ok(()) => {
+                world.store.spare();
+                return crashed;
+            }
+            Err(error) => {
+                assert!(world.store.is_dead(), "an error without a crash: {error}");
+                crashed += 1;
+                world.restart();
+            }
+        }
+    }
+}
+
+async fn attempt(world: &World, flow: &Arc<Flow>) -> Result<(), EngineError> {
+    world.engine.recover().await?;
+    let mut start = Start::new(flow.clone(), Fields::from_value(json!({"list": [1, 2, 3, 4]})));
+    start.idempotency_key = Some("once".into());
+    world.engine.start_and_wait(start).await?;
+    for _ in 0..100 {
+        world.engine.run_until_idle().await?;
+        let open: Vec<_> = runs(world).await?.into_iter().filter(|r| !r.status.is_ended()).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        for run in open {
+            help(world, &run).await?;
+        }
+    }
+    panic!("a run is stuck: {:#?}", runs(world).await?);
+}
+
+async fn runs(world: &World) -> Result<Vec<RunView>, EngineError> {
+    Ok(world.engine.runs(&Default::default(), None, 100).await?.runs)
+}
+
+/// Does what people and time do.
+async fn help(world: &World, run: &RunView) -> Result<(), EngineError> {
+    for wait in &run.waits {
+        let done = match &wait.reason {
+            WaitReason::Connection { .. } => {
+                world.authorizer.grant("acme", "alice");
+                Ok(())
+            }
+            WaitReason::Approval { .. } => world.engine.approve(run.id, Some(wait.path.clone()), "eve", "").await,
+            WaitReason::Signal { name } => world.engine.signal(run.id, name, json!(1)).await,
+            WaitReason::Time { .. } | WaitReason::Retry { .. } => {
+                world.clock.advance(60_000);
+                world.engine.run_due().await.map(drop)
+            }
+            WaitReason::InDoubt { .. } => {
+                let step = format!("{}/{}/", run.id, wait.path);
+                let done =
+                    world.cards.performed.lock().iter().find(|p| p.happened && p.key.starts_with(&step)).cloned();
+                let truth = done.map_or(Settlement::DidNot, |p| Settlement::Happened(Fields::from_value(p.inputs)));
+                world.engine.settle(run.id, wait.path.clone(), truth).await
+            }
+        };
+        match done {
+            // Another wait of the same run was helped already, and it went on.
+            Ok(()) | Err(EngineError::NotNow { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn outcome(case: &str, world: &World) -> Outcome {
+    let runs = runs(world).await.unwrap();
+    for space in [Space::States, Space::Ready, Space::Timers, Space::Waits, Space::Inbox, Space::Chunks] {
+        assert_eq!(world.store.count(space), 0, "{case}: {space:?} must be empty at the end");
+    }
+    for run in &runs {
+        let entries = world.engine.entries(run.id, 0, 1_000).await.unwrap();
+        assert!(entries.iter().map(|e| e.seq).eq(1..=run.counts.entries), "{case}: a gap or a repeated number");
+        assert!(matches!(entries.last().unwrap().what, EntryKind::RunEnded { .. }), "{case}");
+        let ends: BTreeSet<_> =
+            entries.iter().filter(|e| matches!(e.what, EntryKind::StepFinished { .. })).map(|e| &e.path).collect();
+        let finished = entries.iter().filter(|e| matches!(e.what, EntryKind::StepFinished { .. })).count();
+        assert_eq!(ends.len(), finished, "{case}: a step finished twice");
+    }
+    let mut writes = BTreeMap::new();
+    for done in world.cards.performed.lock().iter().filter(|p| p.happened) {
+        if matches!(done.card.as_str(), "acme/write" | "free/write") {
+            *writes.entry(format!("{} {}", done.card, done.path)).or_insert(0) += 1;
+        } else if done.card == "acme/put" {
+            // May be repeated, but must have happened.
+            writes.insert(format!("{} {}", done.card, done.path), 1);
+        }
+    }
+    let all = json!({"search": {"table": "log", "filter": "all", "sort": "n", "descending": false, "offset": 0, "limit": 100}});
+    let op: TableOp = serde_json::from_value(all).unwrap();
+    let rows = match world.engine.table_op(&op).await {
+        Ok(found) => found.get("rows").as_array().unwrap().iter().map(|r| r["n"].clone()).collect(),
+        Err(_) => Value::Null,
+    };
+    let mut statuses: Vec<_> = runs.iter().map(|r| (r.flow.to_string(), r.status)).collect();
+    statuses.sort_by(|a, b| a.0.cmp(&b.0));
+    let main = runs.iter().find(|r| r.parent.is_none()).unwrap();
+    Outcome { statuses, output: main.output.as_ref().map(Fields::to_value), writes, rows }
+}
