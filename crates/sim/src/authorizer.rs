@@ -28,6 +28,7 @@ struct Registry {
     lose_in: Option<(u32, String)>,
     renew: Option<String>,
     always_renew: bool,
+    slow: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -67,6 +68,18 @@ impl FakeAuthorizer {
         registry.version += 1;
         if let Some(grant) = registry.grants.get_mut(app) {
             grant.good = false;
+        }
+    }
+
+    /// Every answer takes so many turns of other tasks.
+    pub fn slow(&self, turns: u32) {
+        self.registry.lock().slow = turns;
+    }
+
+    async fn take_time(&self) {
+        let turns = self.registry.lock().slow;
+        for _ in 0..turns {
+            tokio::task::yield_now().await;
         }
     }
 
@@ -173,10 +186,12 @@ impl Grant {
 #[async_trait]
 impl Authorizer for FakeAuthorizer {
     async fn authorize(&self, need: &Need) -> Result<Decision, StoreError> {
+        self.take_time().await;
         Ok(self.registry.lock().decide(need))
     }
 
     async fn refused(&self, need: &Need, used: &Authorized, _loss: Loss) -> Result<Decision, StoreError> {
+        self.take_time().await;
         let mut registry = self.registry.lock();
         let app = need.app.as_str().to_owned();
         let renew = if registry.always_renew { registry.renew.clone() } else { registry.renew.take() };

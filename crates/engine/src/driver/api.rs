@@ -18,6 +18,8 @@ use crate::wire::record::Status;
 pub struct Limits {
     /// Most runs at work at once; others wait in the ready queue.
     pub active_runs_max: usize,
+    /// Most callers that may wait for a place among the active runs; more are refused as busy.
+    pub waiting_starts_max: usize,
     /// A commit comes at the latest after this long, in milliseconds.
     pub commit_after_ms: u64,
     /// A commit comes at the latest after this many steps.
@@ -38,6 +40,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             active_runs_max: 256,
+            waiting_starts_max: 10_000,
             commit_after_ms: 1_000,
             commit_after_steps: 256,
             commit_after_bytes: 256 << 10,
@@ -221,6 +224,12 @@ pub enum EngineError {
         status: Status,
         /// What would be possible.
         message: String,
+    },
+    /// Too many callers wait already.
+    #[error("{waiting} starts wait for a free place already; try again later")]
+    Busy {
+        /// How many.
+        waiting: usize,
     },
     /// The engine is shutting down.
     #[error("the engine is stopping; start again later")]

@@ -7,15 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::flow::WhenNotConnected;
 use flowdeck_model::{Ambient, CardName, EffectClass, Fault, FaultCode, Fields};
 
 use super::api::EngineError;
+use super::asks::{Purpose, is_other};
 use super::live::{Answer, Live, Outgoing, Returned};
 use crate::machine::event::{Effect, LookedUp, StepEvent};
 use crate::machine::program::Node;
-use crate::machine::state::{Container, FrameId, Held, Step};
-use crate::ports::{Authorized, CardCall, CardHost, CardOutcome, Clock, Decision, Hold, LookUp, Loss};
+use crate::machine::state::{Container, FrameId, Step};
+use crate::ports::{Authorized, CardCall, CardHost, CardOutcome, Clock, LookUp};
 use crate::wire::entry::Intent;
 
 impl Live {
@@ -48,7 +48,9 @@ impl Live {
         let Some(f) = self.state.frames.get(&frame) else { return Ok(()) };
         let Some(node) = program.node(f.block, f.at) else { return Ok(()) };
         let Some(call) = node.call() else { return Ok(()) };
-        let Step::Attempting { attempt, doubt } = f.step.clone() else { return Ok(()) };
+        if !matches!(f.step, Step::Attempting { .. }) {
+            return Ok(());
+        }
         let block = f.block;
         if !node.is_event && self.inner.parts.cards.is_function(&call.card) {
             let ambient = self.ambient(frame);
@@ -61,17 +63,25 @@ impl Live {
             self.feed_step(frame, event);
             return Ok(());
         }
-        let need = self.need(frame, block, node);
-        let authorized = match &need {
-            Some(need) => {
-                let decision = self.inner.parts.authorizer.authorize(need).await?;
-                match self.decide(frame, need, decision) {
-                    Some(authorized) => Some(authorized),
-                    None => return Ok(()),
-                }
-            }
-            None => None,
-        };
+        match self.need(frame, block, node) {
+            Some(need) => self.authorize(frame, need, Purpose::Send(inputs)).await,
+            None => self.send(frame, inputs, None),
+        }
+    }
+
+    /// Goes on with an action that has its credential, or needs none.
+    pub(super) fn send(
+        &mut self,
+        frame: FrameId,
+        inputs: Fields,
+        found: Option<(Need, Authorized)>,
+    ) -> Result<(), EngineError> {
+        let program = self.program.clone();
+        let Some(f) = self.state.frames.get(&frame) else { return Ok(()) };
+        let Some(node) = program.node(f.block, f.at) else { return Ok(()) };
+        let Some(call) = node.call() else { return Ok(()) };
+        let Step::Attempting { attempt, doubt } = f.step.clone() else { return Ok(()) };
+        let (need, authorized) = found.unzip();
         if node.is_event {
             self.feed_step(frame, StepEvent::Done { outputs: Fields::new(), next_page: None });
             return Ok(());
@@ -148,17 +158,25 @@ impl Live {
         let program = self.program.clone();
         let Some(f) = self.state.frames.get(&frame) else { return Ok(()) };
         let Some(node) = program.node(f.block, f.at) else { return Ok(()) };
+        match self.need(frame, f.block, node) {
+            Some(need) => self.authorize(frame, need, Purpose::LookUp(inputs)).await,
+            None => self.look(frame, inputs, None),
+        }
+    }
+
+    /// Goes on with a look-up that has its credential, or needs none.
+    pub(super) fn look(
+        &mut self,
+        frame: FrameId,
+        inputs: Fields,
+        found: Option<(Need, Authorized)>,
+    ) -> Result<(), EngineError> {
+        let program = self.program.clone();
+        let Some(f) = self.state.frames.get(&frame) else { return Ok(()) };
+        let Some(node) = program.node(f.block, f.at) else { return Ok(()) };
         let Some(card) = node.call().map(|c| c.card.clone()) else { return Ok(()) };
         let Step::Looking { intent, .. } = f.step.clone() else { return Ok(()) };
-        let need = self.need(frame, f.block, node);
-        let mut authorized = None;
-        if let Some(need) = &need {
-            let decision = self.inner.parts.authorizer.authorize(need).await?;
-            authorized = match self.decide(frame, need, decision) {
-                Some(authorized) => Some(authorized),
-                None => return Ok(()),
-            };
-        }
+        let (need, authorized) = found.unzip();
         let subject = authorized.as_ref().and_then(|a| a.subject.as_deref());
         if is_other(&intent, authorized.as_ref(), subject) {
             self.feed_step(frame, StepEvent::OtherAccount);
@@ -224,41 +242,6 @@ impl Live {
         }
     }
 
-    /// Goes on with a credential, or tells the machine why there is none.
-    fn decide(&mut self, frame: FrameId, need: &Need, decision: Decision) -> Option<Authorized> {
-        let event = match decision {
-            Decision::Ready(authorized, ops) => {
-                self.ops.extend(ops);
-                return Some(authorized);
-            }
-            Decision::Wait(hold) => self.hold_event(need, hold),
-            Decision::Later { retry_ms, fault } => StepEvent::Later { fault, retry_ms },
-            Decision::Denied(fault) => StepEvent::Failed { fault, transient: false, retry_after_ms: None },
-        };
-        self.feed_step(frame, event);
-        None
-    }
-
-    fn hold_event(&mut self, need: &Need, hold: Hold) -> StepEvent {
-        if self.program.main_flow().when_not_connected == WhenNotConnected::Fail {
-            let fault = Fault::new(
-                FaultCode::NotConnected,
-                format!("`{}` needs a connection to {} that is not there", need.card_title, need.app),
-            )
-            .remedy("connect the app and retry, or let the flow wait (`when_not_connected: wait`)");
-            return StepEvent::Failed { fault, transient: false, retry_after_ms: None };
-        }
-        self.ops.extend(hold.ops);
-        self.fresh_holds.push((hold.on.clone(), hold.seen));
-        StepEvent::Held(Held {
-            on: hold.on.0,
-            seen: hold.seen,
-            reason: hold.reason,
-            prompt: hold.prompt,
-            deadline: hold.deadline,
-        })
-    }
-
     /// Feeds the answer of a spawned effect.
     pub(super) async fn returned(&mut self, returned: Returned) -> Result<(), EngineError> {
         let Returned { frame, writes, used, answer } = returned;
@@ -271,6 +254,7 @@ impl Live {
             }
         };
         let event = match answer {
+            Answer::Asked(asked) => return self.asked(frame, *asked).await,
             Answer::LookedUp(LookUp::Happened(outputs)) => StepEvent::LookedUp(Some(LookedUp::Happened(outputs))),
             Answer::LookedUp(LookUp::DidNot) => StepEvent::LookedUp(Some(LookedUp::DidNot)),
             Answer::LookedUp(LookUp::CannotTell) => StepEvent::LookedUp(None),
@@ -283,43 +267,10 @@ impl Live {
             }
             Answer::Performed(CardOutcome::Unknown(fault)) => StepEvent::Unknown(fault),
             Answer::Performed(CardOutcome::Table(op)) => return self.table(frame, &op).await,
-            Answer::Performed(CardOutcome::Refused(loss)) => return self.refused(frame, writes, used, loss).await,
+            Answer::Performed(CardOutcome::Refused(loss)) => return self.refused(frame, used, loss).await,
         };
         self.feed_step(frame, event);
         Ok(())
-    }
-
-    async fn refused(
-        &mut self,
-        frame: FrameId,
-        writes: bool,
-        used: Option<(Need, Authorized)>,
-        loss: Loss,
-    ) -> Result<(), EngineError> {
-        let Some((need, used)) = used else {
-            let detail = match loss {
-                Loss::Unauthorized { detail } | Loss::Scope { detail, .. } => detail,
-            };
-            let fault = Fault::new(FaultCode::Forbidden, detail);
-            self.feed_step(frame, StepEvent::Failed { fault, transient: false, retry_after_ms: None });
-            return Ok(());
-        };
-        tracing::debug!(run = %self.view.id, writes, "the app refused a credential");
-        let decision = self.inner.parts.authorizer.refused(&need, &used, loss).await?;
-        if self.decide(frame, &need, decision).is_some() {
-            self.feed_step(frame, StepEvent::Renewed);
-        }
-        Ok(())
-    }
-}
-
-/// Whether a write in doubt was sent with another account than this.
-fn is_other(intent: &Intent, authorized: Option<&Authorized>, subject: Option<&str>) -> bool {
-    let Some(now) = authorized else { return intent.connection.is_some() };
-    match (&intent.subject, subject) {
-        (Some(then), Some(now)) => then != now,
-        (None, None) => intent.connection != Some(now.connection),
-        _ => true,
     }
 }
 
@@ -356,7 +307,7 @@ impl Drop for AbortOnDrop {
     }
 }
 
-fn panicked(card: &str) -> Fault {
+pub(super) fn panicked(card: &str) -> Fault {
     Fault::new(FaultCode::CardPanicked, format!("the card `{card}` broke; this is a defect of the card"))
         .remedy("report it with the card's name and its inputs")
 }

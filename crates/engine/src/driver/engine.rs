@@ -96,7 +96,7 @@ impl Engine {
         if let Some(run) = self.inner.accepted_before(&start).await? {
             return self.inner.drive(run).await;
         }
-        let _permit = self.inner.admission.acquire().await.map_err(|_| EngineError::Stopping)?;
+        let _permit = self.inner.admit().await?;
         let (claim, mut live) = self.inner.accept(&start).await?;
         live.feed(EventKind::Begin);
         match Box::pin(live.drive(false)).await {

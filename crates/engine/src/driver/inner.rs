@@ -4,13 +4,13 @@
 //! Tests: `tests/driver`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use flowdeck_model::{Flow, FlowHash, FlowName, RunId};
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng};
-use tokio::sync::{Notify, Semaphore, broadcast, watch};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast, watch};
 
 use super::api::{EngineError, Notice, Parts};
 use crate::machine::program::Program;
@@ -35,6 +35,7 @@ pub(super) struct Inner {
     pub(super) admission: Semaphore,
     pub(super) wake: Notify,
     pub(super) stopping: AtomicBool,
+    waiting_starts: AtomicUsize,
     number: AtomicU64,
     random: Mutex<rand::rngs::StdRng>,
     programs: Mutex<Programs>,
@@ -80,6 +81,24 @@ pub(super) struct Claim {
     pub(super) slot: Arc<Slot>,
 }
 
+/// Counts a caller who waits, until dropped.
+struct Waiting<'a> {
+    count: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        Self { count, before: count.fetch_add(1, Ordering::AcqRel) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Slot {
     /// Whether there is something new since the last time.
     pub(super) fn take_nudge(&self) -> bool {
@@ -113,6 +132,7 @@ impl Inner {
             admission: Semaphore::new(parts.limits.active_runs_max.max(1)),
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
+            waiting_starts: AtomicUsize::new(0),
             number: AtomicU64::new(0),
             random: Mutex::new(rand::rngs::StdRng::seed_from_u64(parts.seed)),
             programs: Mutex::default(),
@@ -125,6 +145,18 @@ impl Inner {
             rested: Notify::new(),
             parts,
         })
+    }
+
+    /// A place among the active runs, for a caller who waits.
+    pub(super) async fn admit(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        if let Ok(permit) = self.admission.try_acquire() {
+            return Ok(permit);
+        }
+        let waiting = Waiting::new(&self.waiting_starts);
+        if waiting.before >= self.parts.limits.waiting_starts_max {
+            return Err(EngineError::Busy { waiting: waiting.before });
+        }
+        self.admission.acquire().await.map_err(|_| EngineError::Stopping)
     }
 
     pub(super) fn random(&self) -> u128 {

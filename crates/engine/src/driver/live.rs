@@ -24,6 +24,7 @@ use crate::wire::state::StoredValues;
 pub(super) enum Answer {
     Performed(CardOutcome),
     LookedUp(LookUp),
+    Asked(Box<super::asks::Asked>),
 }
 
 /// A spawned effect's return.

@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod api;
+mod asks;
 mod commit;
 mod drive;
 mod effects;

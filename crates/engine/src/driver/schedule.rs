@@ -207,7 +207,7 @@ impl Inner {
     /// A store error ends everything; a run that cannot be read is set aside and reported.
     async fn judge(&self, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
         match result {
-            Ok(()) => Ok(()),
+            Ok(()) | Err(EngineError::Stopping) => Ok(()),
             Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
             Err(error) => {
                 // Its marks stay, so that a repaired program (or store) finds it again.
@@ -297,6 +297,8 @@ impl Inner {
     /// Takes no new runs, and lets those at work come to rest.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+        // Who waits for a place learns at once that there will be none.
+        self.admission.close();
         self.nudge_all();
     }
 

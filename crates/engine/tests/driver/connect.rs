@@ -255,3 +255,36 @@ async fn retries_count_the_same_with_a_wait_in_between() {
     assert!(matches!(view.waits[0].reason, WaitReason::Retry { .. }), "the second of two repetitions");
     assert_eq!(later(&world, 1_000, view.id).await.status, Status::Finished);
 }
+
+#[tokio::test]
+async fn a_slow_authorization_keeps_nothing_else_of_the_run_waiting() {
+    for slow in [0, 200] {
+        let world = connected();
+        world.authorizer.slow(slow);
+        let lanes = json!({
+            "slow": {"cards": [acme("w", "write", json!({}))]},
+            "quick": {"cards": [call("a", "free/write", json!({})), call("b", "free/write", json!({}))]}});
+        let view = run_in(&world, json!([card("p", json!({"parallel": {"lanes": lanes}}))])).await;
+        assert_eq!(view.status, Status::Finished);
+        let order: Vec<_> = world.cards.performed.lock().iter().map(|p| p.path.clone()).collect();
+        let last = if slow == 0 { "p.quick.b" } else { "p.slow.w" };
+        assert_eq!(order.last().map(String::as_str), Some(last), "{slow}: {order:?}");
+    }
+}
+
+#[tokio::test]
+async fn slow_refusals_and_look_ups_end_like_quick_ones() {
+    let world = World::default();
+    world.authorizer.slow(5);
+    let view = run_in(&world, json!([acme("w", "check", json!({}))])).await;
+    assert_eq!(view.status, Status::Waiting);
+    world.cards.next("acme/check", refused());
+    world.authorizer.grant("acme", "alice");
+    assert_eq!(go_on(&world, view.id).await.status, Status::Waiting, "refused: lost");
+    let fault = flowdeck_model::Fault::new(flowdeck_model::FaultCode::Unreachable, "no line");
+    world.cards.next("acme/check", CardOutcome::Unknown(fault));
+    world.cards.next_look_up(flowdeck_engine::ports::LookUp::Happened(Fields::one("x", 1)));
+    world.authorizer.grant("acme", "alice");
+    let view = go_on(&world, view.id).await;
+    assert_eq!((view.status, world.cards.calls("acme/check")), (Status::Finished, 2));
+}

@@ -348,3 +348,36 @@ async fn wrong_starts_are_refused_before_anything_is_stored() {
     let filter = flowdeck_engine::RunFilter { flow: Some(FlowName::new("other").unwrap()), ..Default::default() };
     assert!(world.engine.runs(&filter, None, 10).await.unwrap().runs.is_empty());
 }
+
+#[tokio::test]
+async fn callers_beyond_the_queue_are_refused_and_a_stop_frees_those_in_it() {
+    let world = Arc::new(World::new(Limits { active_runs_max: 1, waiting_starts_max: 1, ..Default::default() }));
+    world.authorizer.grant("acme", "alice");
+    let flow = acme_flow(json!([acme("h", "hang", json!({}))]));
+    let mut callers = Vec::new();
+    for _ in 0..2 {
+        let (world, flow) = (world.clone(), flow.clone());
+        callers.push(tokio::spawn(async move { world.engine.start_and_wait(start(&flow)).await }));
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(world.engine.start_and_wait(start(&flow)).await, Err(EngineError::Busy { waiting: 1 })));
+    world.engine.stop();
+    assert!(matches!(callers.pop().unwrap().await.unwrap(), Err(EngineError::Stopping)));
+    callers.pop().unwrap().abort();
+}
+
+#[tokio::test]
+async fn a_child_outlives_its_parents_cancellation() {
+    let world = World::default();
+    let helper = json!({"name": "h", "cards": [call("w", "free/write", json!({}))]});
+    let kind = json!({"call_flow_async": {"flow": "h", "with": {}}});
+    let wait = card("s", json!({"wait": {"until": {"signal": {"name": "go"}}}}));
+    let flow = flow(json!({"helpers": {"h": helper}, "cards": [card("k", kind), wait]}));
+    let parent = world.run(&flow, json!({})).await.unwrap().id;
+    world.engine.cancel(parent).await.unwrap();
+    world.engine.run_until_idle().await.unwrap();
+    let runs = world.engine.runs(&Default::default(), None, 10).await.unwrap().runs;
+    let mut statuses: Vec<_> = runs.iter().map(|r| (r.parent.is_some(), r.status)).collect();
+    statuses.sort_by_key(|s| s.0);
+    assert_eq!(statuses, [(false, Status::Cancelled), (true, Status::Finished)]);
+}
