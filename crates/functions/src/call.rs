@@ -65,7 +65,8 @@ impl<'a> Call<'a> {
         if text.is_empty() { Err(self.missing(key)) } else { Ok(text) }
     }
 
-    fn missing(&self, key: &str) -> Fault {
+    /// A fault that says that an input is missing.
+    pub(crate) fn missing(&self, key: &str) -> Fault {
         let label = self.decl.input(key).map_or(key, |f| f.label());
         Fault::bad_input(format!("`{label}` is missing")).remedy(format!("fill in `{key}` of the card"))
     }

@@ -179,6 +179,13 @@ impl Card {
         self
     }
 
+    /// One more paragraph of help.
+    pub(crate) fn note(mut self, help: &str) -> Self {
+        let before = self.decl.help.trim_end().to_owned();
+        self.decl.help = if before.is_empty() { help.to_owned() } else { format!("{before}\n\n{help}") };
+        self
+    }
+
     /// The card looks at the step's time or randomness.
     pub(crate) fn observes(mut self) -> Self {
         self.decl.effect = EffectClass::Observe;

@@ -3,13 +3,15 @@
 //! Must never do I/O of any kind, read a clock, or call another card.
 //! Tests: `tests/specification.rs` for all cards; properties beside each family.
 
-#![allow(dead_code)]
-
 mod call;
+mod data;
 mod date;
 mod function;
 mod limits;
 mod list;
+mod logic;
+mod number;
+mod object;
 mod path;
 mod text;
 mod value;
@@ -40,7 +42,16 @@ impl Functions {
     /// The built-in function cards. Build it once and share it: clones are cheap.
     #[must_use]
     pub fn new() -> Self {
-        let families = [text::cards(), date::cards(), list::cards()];
+        let families = [
+            text::cards(),
+            number::cards(),
+            logic::cards(),
+            date::cards(),
+            list::cards(),
+            object::cards(),
+            data::cards(),
+            logic::control(),
+        ];
         let order: Arc<[Function]> = families.into_iter().flatten().map(function::Card::build).collect();
         let index = order.iter().enumerate().map(|(i, f)| (f.decl.name.clone(), i)).collect();
         Self { order, index: Arc::new(index) }

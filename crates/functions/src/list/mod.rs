@@ -3,11 +3,14 @@
 //! Must never copy a list that can be taken over.
 //! Tests: examples beside each card; properties in `tests/laws.rs`.
 
+mod search;
+mod sets;
+mod shape;
 mod take;
 
 use crate::function::Card;
 
 /// The cards of this family.
 pub(crate) fn cards() -> Vec<Card> {
-    [take::cards()].into_iter().flatten().collect()
+    [take::cards(), shape::cards(), search::cards(), sets::cards()].into_iter().flatten().collect()
 }
