@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use flowdeck_engine::ports::Store as _;
 use flowdeck_engine::{Engine, EngineError, Limits, Parts, RunView, Start};
 use flowdeck_model::{Fields, Flow, Value};
 
@@ -57,7 +58,7 @@ impl World {
             clock: self.clock.clone(),
             cards: self.cards.clone(),
             authorizer: self.authorizer.clone(),
-            seed: self.store.operations() + 99,
+            seed: self.store.epoch() + 99,
             limits: Limits::default(),
         });
     }
