@@ -48,6 +48,15 @@ const SOAKS: &[Soak] = &[
         size: "FLOWDECK_SOAK_POWER",
         full: 2_000,
     },
+    Soak {
+        name: "clocks",
+        about: "clocks that jump, with restarts: no timer lost, early or twice",
+        package: "flowdeck-engine",
+        test: "clocks",
+        filter: "",
+        size: "FLOWDECK_SOAK_CLOCKS",
+        full: 10_000,
+    },
 ];
 
 /// Runs the named soaks at full size; all of them without a name.
