@@ -3,30 +3,29 @@
 //! Must never guess an account, and never move a slot to another connection by itself.
 //! Tests: `tests/connect.rs`, `tests/refresh.rs`.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_egress::Credential;
 use flowdeck_engine::ports::{Authorized, Authorizer, Decision, Loss, Op, Space, StoreError, WaitKey};
-use flowdeck_model::connect::{ConnectionState, Need, PromptReason, PromptView};
+use flowdeck_model::connect::{ConnectionState, Need, PromptReason};
 use flowdeck_model::{ConnectionId, Fault, FaultCode};
 
-use crate::api::{AuditKind, AuditRecord, ConnectError, PreflightLine};
+use crate::api::{AuditKind, AuditRecord};
+use crate::error::ConnectError;
 use crate::lifecycle::Happening;
-use crate::prompts::is_due;
-use crate::protocol::{Probed, probe, union};
+use crate::protocol::{Probed, probe, scrub, union};
 use crate::record::{ConnectionRecord, binding_key, encode};
-use crate::refresh::Refreshed;
-use crate::registry::{Inner, Registry, method_of, plain, view};
+use crate::refresh::{Refreshed, is_due};
+use crate::registry::{Inner, Registry, Secrets, method_of, plain};
 
-enum Found {
+pub(crate) enum Found {
     Bound(Box<ConnectionRecord>, Option<Op>),
     None(PromptReason, &'static str),
 }
 
 impl Inner {
-    async fn resolve(&self, need: &Need) -> Result<Found, StoreError> {
+    pub(crate) async fn resolve(&self, need: &Need) -> Result<Found, StoreError> {
         for kind in ["b", "m"] {
             let bound = self
                 .read::<ConnectionId>(Space::Bindings, &binding_key(kind, &need.app, &need.flow, &need.slot))
@@ -60,7 +59,7 @@ impl Inner {
         })
     }
 
-    fn wanting(&self, record: &ConnectionRecord, need: &Need) -> Option<PromptReason> {
+    pub(crate) fn wanting(&self, record: &ConnectionRecord, need: &Need) -> Option<PromptReason> {
         match record.state {
             ConnectionState::Unbound => Some(PromptReason::Missing),
             ConnectionState::NeedsReauth => Some(PromptReason::Lost),
@@ -160,8 +159,10 @@ impl Authorizer for Registry {
             let ended = record.expires_at.is_some_and(|at| at <= now);
             if record.renewable {
                 let done = self.refresh(record.id, record.generation, false).await?;
+                let setup = inner.record(record.id).await?.is_some_and(|r| r.setup);
                 if let Refreshed::Later { retry_ms, message } = done
                     && ended
+                    && !setup
                 {
                     let fault = Fault::new(
                         FaultCode::Unreachable,
@@ -213,8 +214,11 @@ impl Authorizer for Registry {
         {
             return self.authorize(need).await;
         }
+        // The app's words may repeat the credential that it refuses.
+        let secrets = inner.secrets(&record).await.unwrap_or_else(|_| Secrets::new());
         let detail = match loss {
             Loss::Scope { scopes, detail } => {
+                let detail = scrub(&detail, &secrets);
                 let wanted = if scopes.is_empty() { need.scopes.clone() } else { scopes };
                 if missing(&record, &wanted).is_empty() {
                     return Ok(inner.forbidden(&record, &detail));
@@ -224,10 +228,16 @@ impl Authorizer for Registry {
                     inner.hold(&need, PromptReason::Scope, Some(&record), &detail, seen, Vec::new()).await?,
                 ));
             }
-            Loss::Unauthorized { detail } => detail,
+            Loss::Unauthorized { detail } => scrub(&detail, &secrets),
         };
         if record.renewable && record.refusals == 0 {
-            return match self.refresh(record.id, record.generation, true).await? {
+            let done = self.refresh(record.id, record.generation, true).await?;
+            if let Some(record) = inner.record(record.id).await?.filter(|r| r.setup) {
+                let why = record.state_reason.clone();
+                let hold = inner.hold(need, PromptReason::Setup, Some(&record), &why, seen, Vec::new()).await?;
+                return Ok(Decision::Wait(hold));
+            }
+            return match done {
                 Refreshed::Settled => self.authorize(need).await,
                 Refreshed::Later { retry_ms, message } => {
                     Ok(Decision::Later { retry_ms, fault: Fault::new(FaultCode::Unreachable, message) })
@@ -292,7 +302,6 @@ impl Inner {
             return Ok(());
         }
         record.proved_at = Some(self.now());
-        record.proved_generation = generation;
         record.refusals = 0;
         let mut change = self.change();
         self.put_record(&mut change, &record);
@@ -325,73 +334,7 @@ impl Inner {
     }
 }
 
-fn missing(record: &ConnectionRecord, needed: &[String]) -> Vec<String> {
+pub(crate) fn missing(record: &ConnectionRecord, needed: &[String]) -> Vec<String> {
     let Some(granted) = &record.granted else { return Vec::new() };
     needed.iter().filter(|s| !granted.contains(s)).cloned().collect()
-}
-
-impl Registry {
-    /// What a run would need before its first card: one line per slot. Stores nothing.
-    ///
-    /// # Errors
-    /// [`ConnectError::Store`].
-    pub async fn preflight(&self, needs: &[Need]) -> Result<Vec<PreflightLine>, ConnectError> {
-        let mut lines = Vec::new();
-        for need in by_slot(needs) {
-            let found = self.inner.resolve(&need).await?;
-            let (record, reason, detail) = match found {
-                Found::Bound(record, _) => {
-                    let reason = self.inner.wanting(&record, &need);
-                    let detail = record.state_reason.clone();
-                    (Some(*record), reason, detail)
-                }
-                Found::None(reason, detail) => (None, Some(reason), detail.to_owned()),
-            };
-            let prompt = match reason {
-                Some(reason) => {
-                    let head = self.inner.head_for(&need, reason, record.as_ref(), &detail).await?;
-                    Some(self.inner.prompt_view(&head, Some(&need)).await?)
-                }
-                None => None,
-            };
-            let missing_scopes = record.as_ref().map(|r| missing(r, &need.scopes)).unwrap_or_default();
-            lines.push(PreflightLine { need, connection: record.as_ref().map(view), reason, missing_scopes, prompt });
-        }
-        Ok(lines)
-    }
-
-    /// Stores the prompts of these needs, so that they can be answered before a run begins.
-    ///
-    /// # Errors
-    /// [`ConnectError::Store`].
-    pub async fn raise(&self, needs: &[Need]) -> Result<Vec<PromptView>, ConnectError> {
-        let lines = self.preflight(needs).await?;
-        {
-            let _write = self.inner.write.lock().await;
-            let mut change = self.inner.change();
-            for line in &lines {
-                if let Some(prompt) = &line.prompt {
-                    let head = self.inner.head(prompt.id).await?;
-                    change.delta.ops.extend(self.inner.prompt_ops(&head, &line.need));
-                }
-            }
-            self.inner.commit(change).await?;
-        }
-        let ids: std::collections::BTreeSet<_> = lines.iter().filter_map(|l| l.prompt.as_ref()).map(|p| p.id).collect();
-        let mut prompts = Vec::new();
-        for id in ids {
-            prompts.push(self.prompt(id).await?);
-        }
-        Ok(prompts)
-    }
-}
-
-fn by_slot(needs: &[Need]) -> Vec<Need> {
-    let mut slots: BTreeMap<_, Need> = BTreeMap::new();
-    for need in needs {
-        let slot = (need.app.clone(), need.flow.clone(), need.slot.clone());
-        let known = slots.entry(slot).or_insert_with(|| need.clone());
-        known.scopes = union([known.scopes.as_slice(), &need.scopes]);
-    }
-    slots.into_values().collect()
 }

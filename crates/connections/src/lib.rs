@@ -1,7 +1,7 @@
 //! The connection registry: auth kinds, OAuth 2.0, refresh, sealing at rest, prompts, audit.
 //!
 //! Must never know flows' inner structure or a web framework, and never let a secret be printed.
-//! Tests: beside each module; `tests/connect.rs`, `tests/refresh.rs`.
+//! Tests: beside each module; boundary tests in `tests/`.
 #![warn(missing_docs)]
 
 mod api;
@@ -9,10 +9,12 @@ mod authorize;
 mod classify;
 mod connect;
 mod credential;
+mod error;
 mod fields;
 mod hosts;
 mod lifecycle;
 mod manage;
+mod preflight;
 mod prompts;
 mod protocol;
 mod random;
@@ -21,9 +23,12 @@ mod refresh;
 mod registry;
 mod seal;
 mod secret;
+mod waits;
 
 pub use api::*;
+pub use error::{ConnectError, FieldError};
 pub use random::{OsRandom, Random};
 pub use registry::Registry;
 pub use seal::{MasterKey, SealError};
 pub use secret::SecretText;
+pub use waits::{COUNT_MAX, Waits};

@@ -7,11 +7,12 @@ use flowdeck_engine::ports::{Scan, Space};
 use flowdeck_model::connect::{ConnectionView, PromptState};
 use flowdeck_model::{ConnectionId, FlowName, Nickname, SlotName};
 
-use crate::api::{AuditKind, ConnectError, Disconnected, PromptFilter, Revocation, Tested};
+use crate::api::{AuditKind, Disconnected, PromptFilter, Revocation, Tested};
+use crate::error::ConnectError;
 use crate::lifecycle::Happening;
 use crate::protocol::Probed;
 use crate::record::{ConnectionRecord, grant_key, key, name_key};
-use crate::registry::{Inner, LIST_MAX, Registry, method_of, oauth_of, plain, view};
+use crate::registry::{Inner, LIST_MAX, Registry, method_of, oauth_of, plain};
 
 impl Registry {
     /// Asks the app whether the credential works.
@@ -19,17 +20,26 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::UnknownConnection`], [`ConnectError::Store`].
     pub async fn test(&self, id: ConnectionId) -> Result<Tested, ConnectError> {
-        let record = self.inner.known(id).await?;
-        let (works, message) = match self.inner.probe(&record).await? {
+        let mut record = self.inner.known(id).await?;
+        let mut probed = self.inner.probe(&record).await?;
+        if record.renewable && matches!(probed, Some(Probed::Refused(_))) {
+            // A token that only grew old is renewed first.
+            self.refresh(id, record.generation, true).await?;
+            record = self.inner.known(id).await?;
+            probed = self.inner.probe(&record).await?;
+        }
+        let (works, message) = match probed {
             None => (None, "the app declares no test".to_owned()),
             Some(Probed::Works { account, .. }) => {
+                self.inner.mark(id, record.generation, Happening::Worked, false, "").await?;
                 (Some(true), format!("it works for {}", account.unwrap_or_else(|| "its account".into())))
             }
-            Some(Probed::Refused(why) | Probed::Unclear(why)) => (Some(false), why),
+            Some(Probed::Refused(why)) => {
+                self.inner.mark(id, record.generation, Happening::GrantDead, false, &why).await?;
+                (Some(false), why)
+            }
+            Some(Probed::Unclear(why)) => (None, why),
         };
-        if works == Some(true) {
-            self.inner.mark(id, record.generation, Happening::Worked, false, "").await?;
-        }
         Ok(Tested { connection: self.connection(id).await?, works, message })
     }
 
@@ -49,8 +59,9 @@ impl Registry {
         self.inner.put_record(&mut change, &record);
         self.inner.audit(&mut change, AuditKind::Rename, &record, record.nickname.as_str());
         self.inner.touch(&mut change, &record);
+        self.inner.settle_named(&mut change, &record).await?;
         self.inner.commit(change).await?;
-        Ok(view(&record))
+        Ok(self.inner.counted(&record).await?)
     }
 
     /// Switches a connection off (cards that need it are denied) or on.
@@ -75,6 +86,7 @@ impl Registry {
         let open =
             self.prompts(&PromptFilter { app: Some(record.app.clone()), state: Some(PromptState::Open) }).await?;
         let prompts: Vec<_> = open.iter().filter(|p| p.connection == Some(id)).map(|p| p.id).collect();
+        let shown = self.inner.counted(&record).await?;
         let slots = self.inner.slots_of(&record).await?;
         let _write = self.inner.write.lock().await;
         let record = self.inner.known(id).await?;
@@ -92,7 +104,7 @@ impl Registry {
         self.inner.audit(&mut change, AuditKind::Disconnect, &record, &format!("{revocation:?}"));
         self.inner.touch(&mut change, &record);
         self.inner.commit(change).await?;
-        Ok(Disconnected { connection: view(&record), revocation, slots, prompts })
+        Ok(Disconnected { connection: ConnectionView { state: record.state, ..shown }, revocation, slots, prompts })
     }
 }
 

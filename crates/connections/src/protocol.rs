@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use flowdeck_egress::{Credential, Egress, EgressError, Redirects, Request};
+use flowdeck_egress::{Credential, Egress, EgressError, Redirects, Request, Sent};
 use flowdeck_model::app::{ClientAuth, OAuth2, Probe};
 use http::{HeaderValue, Method, header};
 use oauth2::TokenResponse as _;
@@ -43,12 +43,26 @@ pub(crate) struct TokenFault {
     pub(crate) class: FailureClass,
     pub(crate) error: String,
     pub(crate) message: String,
+    /// Whether the provider may have seen the request.
+    pub(crate) sent: Sent,
 }
 
 impl TokenFault {
-    pub(crate) fn transient(message: impl Into<String>) -> Self {
-        Self { class: FailureClass::Transient, error: String::new(), message: message.into() }
+    pub(crate) fn unsent(message: impl Into<String>) -> Self {
+        Self { class: FailureClass::Transient, error: String::new(), message: message.into(), sent: Sent::No }
     }
+}
+
+impl From<&EgressError> for TokenFault {
+    fn from(e: &EgressError) -> Self {
+        Self { sent: e.was_sent(), ..Self::unsent(e.to_string()) }
+    }
+}
+
+/// The text without any of these secrets, should the other side have repeated one.
+pub(crate) fn scrub(text: &str, secrets: &BTreeMap<String, SecretText>) -> String {
+    let long_enough = secrets.values().map(SecretText::expose).filter(|s| s.len() >= 6);
+    long_enough.fold(text.to_owned(), |text, secret| text.replace(secret, "\u{2026}"))
 }
 
 /// Who we are at the provider, and how to reach it.
@@ -128,6 +142,7 @@ pub(crate) fn read_tokens(raw: &Raw, oauth: &OAuth2) -> Result<Tokens, TokenFaul
         class: classify(raw.status, error.as_deref()),
         error: error.clone().unwrap_or_default(),
         message,
+        sent: Sent::Maybe,
     };
     if let Some(code) = &error {
         return Err(fault(format!("the provider answered `{}`", short(code))));

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use flowdeck_model::connect::{ConnectionState, PromptReason};
-use flowdeck_model::{AppName, AttemptId, ConnectionId, FlowName, Millis, Nickname, PromptId, RunId, SlotName};
+use flowdeck_model::{AppName, AttemptId, ConnectionId, FlowName, Millis, Nickname, PromptId, SlotName};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,6 @@ pub(crate) struct ConnectionRecord {
     pub(crate) requested: Vec<String>,
     pub(crate) granted: Option<Vec<String>>,
     pub(crate) generation: u64,
-    pub(crate) proved_generation: u64,
     pub(crate) proved_at: Option<Millis>,
     pub(crate) issued_at: Millis,
     pub(crate) expires_at: Option<Millis>,
@@ -53,7 +52,6 @@ pub(crate) struct Intent {
     pub(crate) generation: u64,
     pub(crate) started_at: Millis,
     pub(crate) fingerprint: String,
-    pub(crate) tries: u32,
 }
 
 /// A prompt's unchanging part. Key `p/<id>`; `k/<key>` points at the open one; `d/<id>` marks its end.
@@ -74,7 +72,7 @@ pub(crate) struct PromptHead {
     pub(crate) deadline: Millis,
 }
 
-/// A card that waits. Key `m/<prompt>/<hash of slot and card>`.
+/// A card that waits, and until when. Key `m/<prompt>/<hash of slot and card>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Member {
     pub(crate) flow: FlowName,
@@ -95,8 +93,8 @@ pub(crate) enum Phase {
         now: String,
         subject: Option<String>,
         account: Option<String>,
-        granted: Vec<String>,
-        expires_in_s: Option<u64>,
+        granted: Option<Vec<String>>,
+        expires_at: Option<Millis>,
     },
     Done {
         connection: ConnectionId,
@@ -150,12 +148,6 @@ pub(crate) fn binding_key(kind: &str, app: &AppName, flow: &FlowName, slot: &Slo
 pub(crate) fn member_key(prompt: PromptId, flow: &FlowName, slot: &SlotName, card: &str) -> Vec<u8> {
     let mut out = key("m", &prompt.to_bytes());
     out.extend_from_slice(&digest(&format!("{flow}/{slot}/{card}"))[..16]);
-    out
-}
-
-pub(crate) fn waiter_key(prompt: PromptId, run: RunId) -> Vec<u8> {
-    let mut out = key("w", &prompt.to_bytes());
-    out.extend_from_slice(&run.to_bytes());
     out
 }
 

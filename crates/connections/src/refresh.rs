@@ -3,14 +3,17 @@
 //! Must never send a refresh token twice without knowing what became of the first time, unless the provider allows it.
 //! Tests: `tests/refresh.rs`.
 
+use flowdeck_egress::Sent;
 use flowdeck_engine::ports::{Space, StoreError};
-use flowdeck_model::ConnectionId;
 use flowdeck_model::app::Rotation;
+use flowdeck_model::{ConnectionId, Millis};
 
-use crate::api::{AuditKind, ConnectError};
+use crate::api::AuditKind;
 use crate::classify::FailureClass;
+use crate::connect::credentials_params;
+use crate::error::ConnectError;
 use crate::lifecycle::{Happening, next};
-use crate::protocol::{Raw, TokenFault, Tokens, read_tokens};
+use crate::protocol::{Raw, TokenFault, Tokens, read_tokens, scrub};
 use crate::record::{ConnectionRecord, Intent, SealedTexts, encode, grant_key, key};
 use crate::registry::{Inner, Registry, Secrets, method_of, oauth_of, plain};
 use crate::secret::SecretText;
@@ -60,7 +63,7 @@ impl Inner {
     async fn call(&self, record: &ConnectionRecord, refused: bool) -> Result<(), Stop> {
         let auth = self.auth(&record.app)?;
         let method = method_of(&auth, &record.method)?;
-        let oauth = oauth_of(method).ok_or_else(|| TokenFault::transient("the app no longer uses OAuth"))?;
+        let oauth = oauth_of(method).ok_or_else(|| TokenFault::unsent("the app no longer uses OAuth"))?;
         let secrets = self.secrets(record).await?;
         let answer_key = grant_raw_key(record.id);
         let intent_key = key("i", &record.id.to_bytes());
@@ -69,18 +72,18 @@ impl Inner {
                 // The call was answered before we stopped: nothing is lost.
                 let texts =
                     self.unseal("answer", record.id.to_bytes(), sealed.0, &sealed.1).map_err(ConnectError::from)?;
-                if let Some(body) = texts.get("body") {
-                    let tokens = read_tokens(&Raw { status: 200, body: body.clone() }, oauth)?;
+                let raw = texts.get("body").map(|body| Raw { status: 200, body: body.clone() });
+                // One that is no token answer (a proxy's page, say) is passed over: the call is repeated below.
+                if let Some(Ok(tokens)) = raw.map(|raw| read_tokens(&raw, oauth)) {
                     return self.renewed(record, secrets, tokens, refused).await;
                 }
             }
         }
         let refresh = secrets.get("oauth.refresh");
-        let fingerprint = self.parts.key.fingerprint(refresh.unwrap_or(&SecretText::default()));
+        let fingerprints = self.parts.key.fingerprints(refresh.unwrap_or(&SecretText::default()));
         let open: Option<Intent> = self.read(Space::Grants, &intent_key).await?;
-        let open = open.filter(|i| i.generation == record.generation && i.fingerprint == fingerprint);
+        let open = open.filter(|i| i.generation == record.generation && fingerprints.contains(&i.fingerprint));
         let now = self.now();
-        let tries = open.as_ref().map_or(0, |i| i.tries);
         let repeatable = refresh.is_none()
             || match oauth.rotation {
                 Rotation::Static | Rotation::OldValid => true,
@@ -92,15 +95,14 @@ impl Inner {
         let token_alive = record.expires_at.is_none_or(|at| at > now);
         if interrupted && token_alive && !refused {
             return Err(
-                TokenFault::transient("an earlier renewal was interrupted; the token is used until it ends").into()
+                TokenFault::unsent("an earlier renewal was interrupted; the token is used until it ends").into()
             );
         }
-        if interrupted && tries >= 2 {
-            return Err(dead("an interrupted renewal used up the refresh token").into());
-        }
+        let was_open = open.is_some();
         // The first start counts for the grace: a repeat does not begin it anew.
         let started_at = open.map_or(now, |i| i.started_at);
-        let intent = Intent { generation: record.generation, started_at, fingerprint, tries: tries + 1 };
+        let fingerprint = fingerprints.into_iter().next().unwrap_or_default();
+        let intent = Intent { generation: record.generation, started_at, fingerprint };
         let mut change = self.change();
         change.delta.put(Space::Grants, intent_key.clone(), encode(&intent));
         self.parts.store.commit(change.delta).await?;
@@ -110,9 +112,18 @@ impl Inner {
         let scope = record.requested.join(&oauth.scope_separator);
         let params: Vec<(&str, &str)> = match refresh {
             Some(token) => vec![("grant_type", "refresh_token"), ("refresh_token", token.expose())],
-            None => vec![("grant_type", "client_credentials"), ("scope", &scope)],
+            None => credentials_params(&scope),
         };
-        let raw = client.post(&url, &params).await.map_err(|e| TokenFault::transient(e.to_string()))?;
+        let raw = match client.post(&url, &params).await {
+            Ok(raw) => raw,
+            Err(e) => {
+                // What never left used up nothing, unless an earlier call is in doubt.
+                if e.was_sent() == Sent::No && !was_open {
+                    self.forget_call(record.id).await?;
+                }
+                return Err(TokenFault::from(&e).into());
+            }
+        };
         if raw.status == 200 {
             let body = Secrets::from([("body".to_owned(), raw.body.clone())]);
             let sealed = self.seal("answer", record.id.to_bytes(), record.generation, &body);
@@ -130,7 +141,7 @@ impl Inner {
                 if fault.class != FailureClass::Transient {
                     self.forget_call(record.id).await?;
                 }
-                Err(fault.into())
+                Err(TokenFault { message: scrub(&fault.message, &secrets), ..fault }.into())
             }
         }
     }
@@ -195,7 +206,7 @@ impl Inner {
             FailureClass::SecurityStop => Happening::SwitchedOff,
             FailureClass::AppBroken | FailureClass::Transient => Happening::Trouble,
         };
-        tracing::info!(connection = %seen.id, class = ?fault.class, error = %fault.error, "a renewal failed");
+        tracing::info!(connection = %seen.id, class = ?fault.class, sent = ?fault.sent, "a renewal failed");
         let record = self
             .mark(seen.id, seen.generation, happening, fault.class == FailureClass::AppBroken, &fault.message)
             .await?;
@@ -222,7 +233,7 @@ impl Inner {
         record.setup = setup;
         record.state_reason = reason.to_owned();
         record.retry_at = None;
-        if happening == Happening::Trouble && !setup {
+        if happening == Happening::Trouble {
             let (shortest, longest) = self.parts.options.backoff_ms;
             let pause = shortest.saturating_mul(1 << record.streak.min(20)).min(longest);
             record.streak += 1;
@@ -252,7 +263,12 @@ fn grant_raw_key(id: ConnectionId) -> Vec<u8> {
 }
 
 fn dead(message: &str) -> TokenFault {
-    TokenFault { class: FailureClass::DeadGrant, error: "interrupted".into(), message: message.into() }
+    TokenFault {
+        class: FailureClass::DeadGrant,
+        error: "interrupted".into(),
+        message: message.into(),
+        sent: Sent::Maybe,
+    }
 }
 
 enum Stop {
@@ -277,7 +293,16 @@ impl From<ConnectError> for Stop {
         match e {
             ConnectError::Store(e) => Self::Store(e),
             ConnectError::Sealed(e) => Self::Fault(dead(&e.to_string())),
-            other => Self::Fault(TokenFault::transient(other.to_string())),
+            other => Self::Fault(TokenFault::unsent(other.to_string())),
         }
     }
+}
+
+/// Whether a token is so near its end that it is renewed first.
+pub(crate) fn is_due(expires_at: Option<Millis>, issued_at: Millis, now: Millis) -> bool {
+    let Some(end) = expires_at else { return false };
+    let life = end.since(issued_at);
+    // The last fifth, or the last minute of tokens that live long enough for it to be the smaller part.
+    let margin = (life / 5).max(60_000.min(life / 2));
+    end.since(now) < margin
 }

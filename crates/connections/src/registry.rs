@@ -15,15 +15,18 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
-use crate::api::{AuditKind, AuditRecord, ConnectError, RegistryParts};
+use crate::api::{AuditKind, AuditRecord, RegistryParts};
 use crate::credential::Bearer;
+use crate::error::ConnectError;
 use crate::fields::fill;
 use crate::hosts::HostRules;
+use crate::prompts::Drafts;
 use crate::protocol::Client;
 use crate::random;
-use crate::record::{ConnectionRecord, PromptHead, SealedTexts, encode, grant_key, key, name_key};
+use crate::record::{ConnectionRecord, SealedTexts, encode, grant_key, key, name_key};
 use crate::seal::{Label, SealError};
 use crate::secret::SecretText;
+use crate::waits::{StoredWaits, Waits};
 
 pub(crate) const LIST_MAX: usize = 10_000;
 pub(crate) type Secrets = BTreeMap<String, SecretText>;
@@ -38,7 +41,8 @@ pub(crate) struct Inner {
     pub(crate) parts: RegistryParts,
     pub(crate) write: tokio::sync::Mutex<()>,
     pub(crate) flights: Mutex<HashMap<[u8; 16], Arc<tokio::sync::Mutex<()>>>>,
-    pub(crate) drafts: Mutex<HashMap<String, PromptHead>>,
+    pub(crate) drafts: Mutex<Drafts>,
+    pub(crate) waits: Mutex<Arc<dyn Waits>>,
     pub(crate) proved: Mutex<HashMap<ConnectionId, (u64, Millis)>>,
     sequence: AtomicU64,
     pending: Mutex<BTreeSet<WaitKey>>,
@@ -73,9 +77,11 @@ impl Registry {
                 parts.store.commit(delta).await?;
             }
         }
-        Ok(Self {
+        let waits: Arc<dyn Waits> = Arc::new(StoredWaits(parts.store.clone()));
+        let opened = Self {
             inner: Arc::new(Inner {
                 parts,
+                waits: Mutex::new(waits),
                 write: tokio::sync::Mutex::new(()),
                 flights: Mutex::default(),
                 drafts: Mutex::default(),
@@ -84,7 +90,9 @@ impl Registry {
                 pending: Mutex::default(),
                 notify: Notify::new(),
             }),
-        })
+        };
+        opened.inner.sweep_prompts().await?;
+        Ok(opened)
     }
 
     /// Connections, of one app or of all, by id.
@@ -92,8 +100,16 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::Store`].
     pub async fn connections(&self, app: Option<&AppName>) -> Result<Vec<ConnectionView>, ConnectError> {
-        let records = self.inner.records(app).await?;
-        Ok(records.iter().map(view).collect())
+        let mut views = Vec::new();
+        for record in self.inner.records(app).await? {
+            views.push(self.inner.counted(&record).await?);
+        }
+        Ok(views)
+    }
+
+    /// Counts waiting runs in another way than by the engine's own index of waits.
+    pub fn count_waits_with(&self, waits: Arc<dyn Waits>) {
+        *self.inner.waits.lock() = waits;
     }
 
     /// One connection.
@@ -101,7 +117,7 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::UnknownConnection`], [`ConnectError::Store`].
     pub async fn connection(&self, id: ConnectionId) -> Result<ConnectionView, ConnectError> {
-        Ok(view(&self.inner.known(id).await?))
+        Ok(self.inner.counted(&self.inner.known(id).await?).await?)
     }
 
     /// The connection with a nickname.
@@ -109,7 +125,10 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::Store`].
     pub async fn find(&self, app: &AppName, nickname: &Nickname) -> Result<Option<ConnectionView>, ConnectError> {
-        Ok(self.inner.named(app, nickname).await?.as_ref().map(view))
+        match self.inner.named(app, nickname).await? {
+            Some(record) => Ok(Some(self.inner.counted(&record).await?)),
+            None => Ok(None),
+        }
     }
 
     /// The redirect URI to register for an app, in the form in which it is compared: exactly.
@@ -131,6 +150,21 @@ impl Registry {
 }
 
 impl Inner {
+    /// How many runs wait on any of these.
+    pub(crate) async fn waiting(&self, keys: impl IntoIterator<Item = WaitKey>) -> Result<u64, StoreError> {
+        let waits = self.waits.lock().clone();
+        let mut sum = 0;
+        for on in keys {
+            sum += waits.count(&on).await?;
+        }
+        Ok(sum)
+    }
+
+    /// A connection as people see it, with how many runs wait for it.
+    pub(crate) async fn counted(&self, record: &ConnectionRecord) -> Result<ConnectionView, StoreError> {
+        Ok(ConnectionView { waiting: self.waiting([con_key(record.id)]).await?, ..view(record) })
+    }
+
     pub(crate) fn now(&self) -> Millis {
         self.parts.clock.now()
     }

@@ -241,13 +241,15 @@ impl MasterKey {
         String::from_utf8(plain).map(SecretText::from).map_err(|_| SealError::Broken)
     }
 
-    /// A keyed fingerprint that says whether two secrets are the same, and nothing else.
-    pub(crate) fn fingerprint(&self, secret: &SecretText) -> String {
-        let mut mac =
-            <Hmac<Sha256> as Mac>::new_from_slice(&*self.keys[0].bytes).expect("HMAC takes keys of any length");
-        mac.update(b"fingerprint\0");
-        mac.update(secret.expose().as_bytes());
-        hex::encode(&mac.finalize().into_bytes()[..16])
+    /// Fingerprints that say whether two secrets are the same, and nothing else; one a key, the sealing one first.
+    pub(crate) fn fingerprints(&self, secret: &SecretText) -> Vec<String> {
+        let under = |key: &Key| {
+            let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*key.bytes).expect("HMAC takes keys of any length");
+            mac.update(b"fingerprint\0");
+            mac.update(secret.expose().as_bytes());
+            hex::encode(&mac.finalize().into_bytes()[..16])
+        };
+        self.keys.iter().map(under).collect()
     }
 }
 

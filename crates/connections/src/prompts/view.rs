@@ -1,0 +1,128 @@
+//! Prompts as people see them: the sentence, the scopes, the ways to answer.
+//!
+//! Must never hold a secret: forms carry keys and values that are not secret.
+//! Tests: `tests/prompts.rs`.
+
+use std::collections::BTreeSet;
+
+use flowdeck_engine::ports::StoreError;
+use flowdeck_model::Nickname;
+use flowdeck_model::app::{AppAuth, AuthKind, OAuthGrant, RedirectPolicy};
+use flowdeck_model::connect::{Need, PromptMethod, PromptReason, PromptView};
+
+use super::free_nickname;
+use crate::protocol::union;
+use crate::record::{ConnectionRecord, Member, PromptHead};
+use crate::registry::{Inner, con_key, oauth_of, slot_key, view};
+
+impl Inner {
+    /// A prompt as people see it; `asking` are needs that it would serve too, though nothing waits yet.
+    pub(crate) async fn prompt_view(&self, head: &PromptHead, asking: &[Need]) -> Result<PromptView, StoreError> {
+        let mut members = self.members(head.id).await?;
+        members.extend(asking.iter().map(|need| Member::new(need, head.deadline)));
+        let record = match head.connection {
+            Some(id) => self.record(id).await?,
+            None => None,
+        };
+        let records = self.records(Some(&head.app)).await?;
+        let auth = self.parts.apps.auth(&head.app);
+        let needed: Vec<Vec<String>> = members.iter().map(|m| m.scopes.clone()).collect();
+        let granted = record.as_ref().and_then(|r| r.granted.clone());
+        let usual = auth.as_ref().map(|a| a.default_scopes.clone()).filter(|_| record.is_none());
+        let awaited = match head.connection {
+            Some(id) => self.awaited_scopes(id).await?,
+            None => Vec::new(),
+        };
+        let lists = granted.iter().chain(usual.iter()).chain(needed.iter()).chain([&awaited]);
+        let scopes = union(lists.map(Vec::as_slice));
+        let title = auth.as_ref().map_or_else(|| head.app.to_string(), |a| a.title.clone());
+        let cards: BTreeSet<String> = members.iter().map(|m| m.card.clone()).collect();
+        let (state, deadline) = self.prompt_state(head).await?;
+        let slots: BTreeSet<_> = members.iter().map(|m| (m.flow.clone(), m.slot.clone())).collect();
+        let waiting = match head.connection {
+            Some(id) => self.waiting([con_key(id)]).await?,
+            None => self.waiting(slots.iter().map(|(flow, slot)| slot_key(&head.app, flow, slot))).await?,
+        };
+        let taken = |name: &Nickname| records.iter().any(|r| r.nickname == *name);
+        let nickname = head.nickname.clone().unwrap_or_else(|| free_nickname(head.app.as_str(), taken));
+        Ok(PromptView {
+            id: head.id,
+            state,
+            app: head.app.clone(),
+            app_title: title.clone(),
+            reason: head.reason,
+            message: sentence(head, &title, &nickname, &cards, record.as_ref(), &needed),
+            slots: slots.into_iter().collect(),
+            cards: cards.into_iter().collect(),
+            nickname,
+            connection: head.connection,
+            methods: auth.map(|a| self.prompt_methods(&a, record.as_ref(), &scopes)).unwrap_or_default(),
+            scopes,
+            others: records.iter().filter(|r| Some(r.id) != head.connection).map(view).collect(),
+            waiting,
+            created_at: head.created_at,
+            deadline,
+        })
+    }
+
+    fn prompt_methods(
+        &self,
+        auth: &AppAuth,
+        record: Option<&ConnectionRecord>,
+        scopes: &[String],
+    ) -> Vec<PromptMethod> {
+        let redirect = self.redirect_uri(&auth.app);
+        auth.methods
+            .iter()
+            .map(|method| {
+                let oauth = oauth_of(method);
+                let offers = |grant| oauth.is_some_and(|o| o.grants.contains(&grant));
+                let help = if method.help.is_empty() { &auth.help } else { &method.help };
+                let registered = oauth.is_some_and(|o| o.redirect == RedirectPolicy::Registered);
+                PromptMethod {
+                    key: method.key.clone(),
+                    title: method.title.clone(),
+                    fields: method.fields.clone(),
+                    known: record.filter(|r| r.method == method.key).map(|r| r.fields.clone()).unwrap_or_default(),
+                    help: help.replace("{redirect_uri}", &redirect).replace("{scopes}", &scopes.join(" ")),
+                    redirect_uri: (registered && offers(OAuthGrant::AuthorizationCode)).then(|| redirect.clone()),
+                    browser: matches!(method.kind, AuthKind::OAuth2(_)) && offers(OAuthGrant::AuthorizationCode),
+                    device: offers(OAuthGrant::Device),
+                }
+            })
+            .collect()
+    }
+}
+
+fn sentence(
+    head: &PromptHead,
+    title: &str,
+    nickname: &Nickname,
+    cards: &BTreeSet<String>,
+    record: Option<&ConnectionRecord>,
+    needed: &[Vec<String>],
+) -> String {
+    let who = match cards.len() {
+        0 => "A flow".to_owned(),
+        1 => format!("\u{201c}{}\u{201d}", cards.iter().next().map_or("", String::as_str)),
+        n => format!("\u{201c}{}\u{201d} and {} more cards", cards.iter().next().map_or("", String::as_str), n - 1),
+    };
+    let why = if head.detail.is_empty() { String::new() } else { format!(" ({})", head.detail) };
+    let account = record.and_then(|r| r.account.as_deref()).map(|a| format!(" as {a}")).unwrap_or_default();
+    match head.reason {
+        PromptReason::Missing => format!("{who} needs a connection to {title}{why}. Connect one to go on."),
+        PromptReason::Choose => format!("{who} needs a connection to {title}{why}. Choose which one to use."),
+        PromptReason::Lost => format!(
+            "{who} lost the {title} connection \u{201c}{nickname}\u{201d}{why}. Sign in again{account} to go on."
+        ),
+        PromptReason::Scope => {
+            let scopes = union(needed.iter().map(Vec::as_slice)).join(", ");
+            format!(
+                "{who} needs more rights on the {title} connection \u{201c}{nickname}\u{201d}: {scopes}. Grant them{account} to go on."
+            )
+        }
+        PromptReason::Setup => format!(
+            "{title} no longer accepts the app registration of \u{201c}{nickname}\u{201d}{why}. Check its client id and secret, then connect again."
+        ),
+    }
+}
