@@ -39,7 +39,17 @@ fn url_text(value: &str, http: &HttpHosts) -> Result<String, String> {
 
 fn domain(value: &str, strip_suffixes: &[String], http: &HttpHosts) -> Result<String, String> {
     let wrong = || "enter the domain only, such as acme.example.com".to_owned();
-    let text = if value.contains("://") { value.to_owned() } else { format!("https://{value}") };
+    // Out of a document or a chat it comes with quotes or brackets around it.
+    let value =
+        value.trim_matches(|c: char| matches!(c, '"' | '\'' | '<' | '>' | '`' | '\u{200b}') || c.is_whitespace());
+    let plain = format!("http://{value}");
+    let text = if value.contains("://") {
+        value.to_owned()
+    } else if Url::parse(&plain).is_ok_and(|url| http.allows(&url)) {
+        plain
+    } else {
+        format!("https://{value}")
+    };
     let url = Url::parse(&text).map_err(|_| wrong())?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err("leave the user name and password out of the domain".into());
@@ -124,6 +134,22 @@ mod tests {
             ("acme", None),
             ("", None),
             ("https://", None),
+            ("\"https://acme-admin.okta.com/\"", Some(ok)),
+            ("<https://acme.okta.com/app/UserHome?iss=https%3A%2F%2Facme.okta.com>", Some(ok)),
+            ("`acme.okta.com`", Some(ok)),
+            ("\u{200b}acme.okta.com\u{a0}", Some(ok)),
+            ("//acme.okta.com/", Some(ok)),
+            ("acme.okta.com/admin:8080", Some(ok)),
+            ("admin.okta.com", Some("admin.okta.com")),
+            ("acme-admin.okta-emea.com", Some("acme.okta-emea.com")),
+            ("acme-admin-admin.okta.com", Some("acme-admin.okta.com")),
+            ("localhost:4400", Some("http://localhost:4400")),
+            ("localhost:4400/admin/dashboard", Some("http://localhost:4400")),
+            ("http://localhost:4400@evil.example", None),
+            ("acme.okta.com, other.okta.com", None),
+            ("https://acme.okta.com:99999", None),
+            ("https://0x7f000001", None),
+            ("2130706433", None),
             ("127.0.0.1", None),
             ("http://127.0.0.1:4400", None),
             ("169.254.169.254", None),

@@ -5,7 +5,7 @@
 
 use flowdeck_egress::Sent;
 use flowdeck_engine::ports::{Space, StoreError};
-use flowdeck_model::app::Rotation;
+use flowdeck_model::app::{OAuth2, Rotation};
 use flowdeck_model::{ConnectionId, Millis};
 
 use crate::api::AuditKind;
@@ -67,17 +67,9 @@ impl Inner {
         let secrets = self.secrets(record).await?;
         let answer_key = grant_raw_key(record.id);
         let intent_key = key("i", &record.id.to_bytes());
-        if let Some(sealed) = self.read::<(u64, SealedTexts)>(Space::Grants, &answer_key).await? {
-            if sealed.0 == record.generation {
-                // The call was answered before we stopped: nothing is lost.
-                let texts =
-                    self.unseal("answer", record.id.to_bytes(), sealed.0, &sealed.1).map_err(ConnectError::from)?;
-                let raw = texts.get("body").map(|body| Raw { status: 200, body: body.clone() });
-                // One that is no token answer (a proxy's page, say) is passed over: the call is repeated below.
-                if let Some(Ok(tokens)) = raw.map(|raw| read_tokens(&raw, oauth)) {
-                    return self.renewed(record, secrets, tokens, refused).await;
-                }
-            }
+        if let Some(tokens) = self.kept_answer(record, oauth).await? {
+            // The call was answered before we stopped: nothing is lost.
+            return self.renewed(record, secrets, tokens, refused).await;
         }
         let refresh = secrets.get("oauth.refresh");
         let fingerprints = self.parts.key.fingerprints(refresh.unwrap_or(&SecretText::default()));
@@ -144,6 +136,22 @@ impl Inner {
                 Err(TokenFault { message: scrub(&fault.message, &secrets), ..fault }.into())
             }
         }
+    }
+
+    /// Tokens of a call whose answer was sealed, but whose reader stopped. An answer that is no token answer (a proxy's
+    /// page, say) or cannot be opened is passed over: then the call is repeated as the provider's rotation allows.
+    async fn kept_answer(&self, record: &ConnectionRecord, oauth: &OAuth2) -> Result<Option<Tokens>, StoreError> {
+        let Some((generation, sealed)) =
+            self.read::<(u64, SealedTexts)>(Space::Grants, &grant_raw_key(record.id)).await?
+        else {
+            return Ok(None);
+        };
+        if generation != record.generation {
+            return Ok(None);
+        }
+        let texts = self.unseal("answer", record.id.to_bytes(), generation, &sealed).unwrap_or_default();
+        let raw = texts.get("body").map(|body| Raw { status: 200, body: body.clone() });
+        Ok(raw.and_then(|raw| read_tokens(&raw, oauth).ok()))
     }
 
     async fn forget_call(&self, id: ConnectionId) -> Result<(), StoreError> {

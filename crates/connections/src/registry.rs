@@ -151,7 +151,7 @@ impl Registry {
 
 impl Inner {
     /// How many runs wait on any of these.
-    pub(crate) async fn waiting(&self, keys: impl IntoIterator<Item = WaitKey>) -> Result<u64, StoreError> {
+    pub(crate) async fn waiting(&self, keys: Vec<WaitKey>) -> Result<u64, StoreError> {
         let waits = self.waits.lock().clone();
         let mut sum = 0;
         for on in keys {
@@ -162,7 +162,7 @@ impl Inner {
 
     /// A connection as people see it, with how many runs wait for it.
     pub(crate) async fn counted(&self, record: &ConnectionRecord) -> Result<ConnectionView, StoreError> {
-        Ok(ConnectionView { waiting: self.waiting([con_key(record.id)]).await?, ..view(record) })
+        Ok(ConnectionView { waiting: self.waiting(vec![con_key(record.id)]).await?, ..view(record) })
     }
 
     pub(crate) fn now(&self) -> Millis {

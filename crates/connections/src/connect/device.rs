@@ -11,7 +11,7 @@ use url::Url;
 use crate::api::Attempt;
 use crate::classify::FailureClass;
 use crate::error::ConnectError;
-use crate::protocol::{Client, read_tokens, short};
+use crate::protocol::{Client, read_tokens, scrub, short};
 use crate::record::{AttemptRecord, Phase};
 use crate::registry::{Registry, Secrets, method_of, oauth_of, plain};
 
@@ -48,7 +48,7 @@ impl Registry {
                 Some(code) => format!("the provider answered `{}`", short(code)),
                 None => format!("the provider gave no device code (status {})", raw.status),
             };
-            return self.fail(attempt, "provider", &why).await;
+            return self.fail(attempt, "provider", &scrub(&why, &kept)).await;
         };
         let number = |name: &str| body.get(name).and_then(Value::as_u64);
         attempt.interval_s = number("interval").unwrap_or(5).clamp(1, INTERVAL_S_MAX);

@@ -95,7 +95,9 @@ impl Inner {
         let drafts = self.drafts.lock();
         let drafted = drafts.values().filter(|d| d.head.id == id).flat_map(|d| d.members.clone());
         let all: BTreeMap<Vec<u8>, Member> = drafted.chain(stored).collect();
-        Ok(all.into_values().collect())
+        let mut members: Vec<Member> = all.into_values().collect();
+        members.sort_by(|a, b| (&a.flow, &a.slot, &a.card, &a.scopes).cmp(&(&b.flow, &b.slot, &b.card, &b.scopes)));
+        Ok(members)
     }
 
     /// Scopes of all that wait at this prompt.

@@ -40,9 +40,10 @@ impl Inner {
         let (state, deadline) = self.prompt_state(head).await?;
         let slots: BTreeSet<_> = members.iter().map(|m| (m.flow.clone(), m.slot.clone())).collect();
         let waiting = match head.connection {
-            Some(id) => self.waiting([con_key(id)]).await?,
-            None => self.waiting(slots.iter().map(|(flow, slot)| slot_key(&head.app, flow, slot))).await?,
+            Some(id) => vec![con_key(id)],
+            None => slots.iter().map(|(flow, slot)| slot_key(&head.app, flow, slot)).collect(),
         };
+        let waiting = self.waiting(waiting).await?;
         let taken = |name: &Nickname| records.iter().any(|r| r.nickname == *name);
         let nickname = head.nickname.clone().unwrap_or_else(|| free_nickname(head.app.as_str(), taken));
         Ok(PromptView {

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use super::Refusal;
 use crate::accounts::{Role, Subject};
 use crate::app::App;
-use crate::scopes::Scope;
+use crate::scopes::{Scope, Scopes};
 
 /// What a call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,25 +23,25 @@ pub(super) fn credential(headers: &HeaderMap) -> Option<(String, &str)> {
     Some((scheme.to_ascii_lowercase(), token.trim()))
 }
 
-/// The access token of a request, if it brings one.
-pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    credential(headers).filter(|(scheme, _)| scheme == "bearer").map(|(_, token)| token)
-}
-
 impl App {
-    pub(super) fn caller(&self, headers: &HeaderMap, scope: Scope, act: Act) -> Result<Subject, Refusal> {
-        let Some((scheme, token)) = credential(headers) else {
-            let message = "no token was sent; connect an account, or make an API token at /account/tokens";
-            let challenge = Some(r#"Bearer realm="flowdeck playground""#.to_owned());
-            return Err(Refusal { challenge, ..Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message) });
-        };
+    /// Whom the access token or API token of a request speaks for, and what it may do.
+    pub(crate) fn speaks_for(&self, headers: &HeaderMap) -> Option<(Subject, Scopes)> {
+        let (scheme, token) = credential(headers)?;
         let now_ms = self.now_ms();
-        let seen = self.keeper.read(|state| match scheme.as_str() {
+        self.keeper.read(|state| match scheme.as_str() {
             "bearer" => state.grants.see_access(token, now_ms).map(|seen| (seen.subject, seen.scopes)),
             "playtoken" => state.grants.see_api_token(token),
             _ => None,
-        });
-        let (subject, scopes) = seen.ok_or_else(Refusal::invalid_token)?;
+        })
+    }
+
+    pub(super) fn caller(&self, headers: &HeaderMap, scope: Scope, act: Act) -> Result<Subject, Refusal> {
+        if credential(headers).is_none() {
+            let message = "no token was sent; connect an account, or make an API token at /account/tokens";
+            let challenge = Some(r#"Bearer realm="flowdeck playground""#.to_owned());
+            return Err(Refusal { challenge, ..Refusal::new(StatusCode::UNAUTHORIZED, "unauthorized", message) });
+        }
+        let (subject, scopes) = self.speaks_for(headers).ok_or_else(Refusal::invalid_token)?;
         if !scopes.contains(&scope) {
             let name = scope.name();
             let message = format!("this token may not do that: it lacks the scope {name}; connect again and allow it");

@@ -17,7 +17,6 @@ use axum::routing::{delete, get, post, put};
 
 use crate::app::App;
 
-pub(crate) use caller::bearer;
 pub(crate) use refusal::Refusal;
 
 pub(crate) fn routes(app: &App) -> Router<App> {

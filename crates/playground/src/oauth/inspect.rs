@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::form::{Form, OauthRefusal};
 use crate::accounts::Subject;
-use crate::api::{Refusal, bearer};
+use crate::api::Refusal;
 use crate::app::App;
 use crate::scopes::print_scopes;
 
@@ -56,13 +56,11 @@ pub(super) async fn introspect(
 }
 
 pub(super) async fn userinfo(State(app): State<App>, headers: HeaderMap) -> Response {
-    let now_ms = app.now_ms();
-    let seen = bearer(&headers).and_then(|token| app.keeper.read(|state| state.grants.see_access(token, now_ms)));
-    let Some(seen) = seen else { return Refusal::invalid_token().into_response() };
-    let email = match &seen.subject {
+    let Some((subject, _)) = app.speaks_for(&headers) else { return Refusal::invalid_token().into_response() };
+    let email = match &subject {
         Subject::Account(account) => Some(account.email()),
         Subject::Client(_) => None,
     };
-    let (sub, name, role) = (seen.subject.sub(), seen.subject.name(), seen.subject.role().name());
+    let (sub, name, role) = (subject.sub(), subject.name(), subject.role().name());
     Json(json!({ "sub": sub, "name": name, "email": email, "role": role })).into_response()
 }
