@@ -21,7 +21,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 /// A flow that ends by itself.
-pub const HELLO: &str = "flow: hello\ninputs:\n  name: { type: text }\ncards:\n  - return: { text: \"Hello ${input.name}\" }\n";
+pub const HELLO: &str =
+    "flow: hello\ninputs:\n  name: { type: text }\ncards:\n  - return: { text: \"Hello ${input.name}\" }\n";
 /// A flow that needs a connection.
 pub const ASKS: &str = "flow: asks\nslots:\n  there: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: there\n  - return: { name: \"${who.name}\" }\n";
 /// A flow that waits for a signal.
@@ -111,12 +112,7 @@ pub fn file(text: &str) -> FlowFile {
 }
 
 pub fn start(text: &str, input: serde_json::Value) -> StartRun {
-    StartRun {
-        file: file(text),
-        input: serde_json::from_value(input).unwrap(),
-        event: None,
-        idempotency_key: None,
-    }
+    StartRun { file: file(text), input: serde_json::from_value(input).unwrap(), event: None, idempotency_key: None }
 }
 
 pub async fn about(session: &Session) -> About {
