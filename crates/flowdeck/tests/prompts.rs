@@ -1,0 +1,128 @@
+//! Prompts answered in code, and what subscribers hear.
+//!
+//! Must never leave loopback.
+//! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use flowdeck::model::AppName;
+use flowdeck::model::connect::PromptView;
+use flowdeck::{AppStarter, PromptAnswer, PromptHandler, RuntimeError, RuntimeEvent, Status};
+use parking_lot::Mutex;
+use support::*;
+use tokio::sync::Notify;
+
+#[derive(Default)]
+struct Answers {
+    asked: AtomicUsize,
+    refused: Mutex<Vec<String>>,
+    told: Notify,
+    token: &'static str,
+}
+
+#[async_trait]
+impl PromptHandler for Answers {
+    async fn prompt(&self, prompt: PromptView) -> PromptAnswer {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        PromptAnswer::form(&prompt, "token", None, [("token", self.token)])
+    }
+
+    async fn refused(&self, _prompt: &PromptView, error: &RuntimeError) {
+        self.refused.lock().push(error.to_string());
+        self.told.notify_one();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_runs_ask_once_and_all_go_on() {
+    let url = desk().await;
+    let answers = Arc::new(Answers { token: "s3cret", ..Answers::default() });
+    let runtime = builder(&url).prompt_handler(answers.clone()).open().await.unwrap();
+    runtime.start().unwrap();
+    let mut runs = Vec::new();
+    for _ in 0..20 {
+        runs.push(runtime.start_run(start(&runtime, ASKS)).await.unwrap());
+    }
+    for run in runs {
+        let view = runtime.wait_for(run, true, Duration::from_secs(30)).await.unwrap();
+        assert_eq!(view.status, Status::Finished, "{view:?}");
+    }
+    assert_eq!(answers.asked.load(Ordering::SeqCst), 1);
+    runtime.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_answer_is_told_and_the_prompt_stays_open() {
+    let url = desk().await;
+    let answers = Arc::new(Answers { token: "wrong", ..Answers::default() });
+    let runtime = builder(&url).prompt_handler(answers.clone()).open().await.unwrap();
+    let view = runtime.run(start(&runtime, ASKS)).await.unwrap();
+    assert_eq!(view.status, Status::Waiting);
+    tokio::time::timeout(Duration::from_secs(30), answers.told.notified()).await.unwrap();
+    assert_eq!(answers.refused.lock().len(), 1);
+    assert_eq!(runtime.prompts(Some(flowdeck::model::connect::PromptState::Open), None).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn subscribers_hear_runs_and_prompts_in_order() {
+    let url = desk().await;
+    let runtime = builder(&url).open().await.unwrap();
+    let mut events = runtime.events();
+    runtime.run(start(&runtime, ASKS)).await.unwrap();
+    let mut heard = Vec::new();
+    while heard.last().is_none_or(|e| !matches!(e, RuntimeEvent::PromptOpened { .. })) {
+        heard.push(events.next().await.unwrap());
+    }
+    connect(&runtime).await;
+    runtime.run_until_idle().await.unwrap();
+    while heard.last().is_none_or(|e| !matches!(e, RuntimeEvent::RunEnded { .. })) {
+        heard.push(events.next().await.unwrap());
+    }
+    let names: Vec<&str> = heard
+        .iter()
+        .map(|event| match event {
+            RuntimeEvent::RunStarted { .. } => "started",
+            RuntimeEvent::RunWaiting { .. } => "waiting",
+            RuntimeEvent::PromptOpened { .. } => "opened",
+            RuntimeEvent::PromptAnswered { .. } => "answered",
+            RuntimeEvent::RunEnded { status: Status::Finished, .. } => "finished",
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["started", "waiting", "opened", "answered", "finished"]);
+}
+
+#[derive(Default)]
+struct Starter(Mutex<Vec<String>>);
+
+#[async_trait]
+impl AppStarter for Starter {
+    async fn ensure(&self, app: &AppName) -> Result<(), String> {
+        self.0.lock().push(app.to_string());
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_app_is_started_by_who_touches_it_and_by_nobody_else() {
+    let url = desk().await;
+    let starter = Arc::new(Starter::default());
+    let store = Arc::new(flowdeck::store::MemoryStore::new());
+    let runtime = builder(&url).store(store.clone()).app_starter(starter.clone()).open().await.unwrap();
+    runtime.run(start(&runtime, "flow: x\ncards:\n  - return: {}\n")).await.unwrap();
+    assert!(starter.0.lock().is_empty());
+    runtime.preflight(&flow(&runtime, ASKS)).await.unwrap();
+    assert_eq!(std::mem::take(&mut *starter.0.lock()), ["desk"]);
+    runtime.run(start(&runtime, ASKS)).await.unwrap();
+    assert_eq!(std::mem::take(&mut *starter.0.lock()), ["desk"]);
+    runtime.stop().await.unwrap();
+    // A run waits for it.
+    builder(&url).store(Arc::new(store.reopen())).app_starter(starter.clone()).open().await.unwrap();
+    assert_eq!(*starter.0.lock(), ["desk"]);
+}

@@ -1,0 +1,79 @@
+//! A small app on loopback and flows for it.
+//!
+//! Must never leave loopback.
+//! Tests: used by the tests beside it.
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
+use flowdeck::connections::{Attempt, AttemptStep, BeginConnect, Surface};
+use flowdeck::model::{Fields, Flow};
+use flowdeck::{Runtime, RuntimeBuilder, Source, Start};
+
+const DESK: &str = r#"
+app: desk
+title: Desk
+summary: A small app on loopback.
+version: "1"
+base_url: "URL"
+auth:
+  methods:
+    - key: token
+      title: Token
+      fields:
+        - { key: token, title: Token, secret: true, help: "Ask at the desk." }
+      kind: { headers: { headers: { Authorization: "Bearer {token}" } } }
+  hosts: ["URL"]
+  private_hosts: true
+  probe: { url: "URL/who", subject: [/id], label: [/name] }
+  help: Ask at the desk.
+actions:
+  who:
+    title: Who
+    summary: Says whose token it is.
+    effect: observe
+    request: { method: GET, path: /who }
+    outputs:
+      - { field: { key: name, type: text, help: "The name." }, value: "${response.body.name}" }
+"#;
+
+/// A flow that needs the desk.
+pub const ASKS: &str = "flow: asks\nslots:\n  desk: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: desk\n  - return: { name: \"${who.name}\" }\n";
+
+/// Starts the desk; answers its URL.
+pub async fn desk() -> String {
+    let who = |headers: HeaderMap| async move {
+        match headers.get("authorization").is_some_and(|value| value == "Bearer s3cret") {
+            true => (StatusCode::OK, axum::Json(serde_json::json!({ "id": "u1", "name": "Ada" }))),
+            false => (StatusCode::UNAUTHORIZED, axum::Json(serde_json::json!({}))),
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/who", get(who))).await });
+    url
+}
+
+/// A runtime that knows the desk.
+pub fn builder(url: &str) -> RuntimeBuilder {
+    let host = url.trim_start_matches("http://");
+    Runtime::builder().memory().app_file("desk.app.yaml", &DESK.replace("URL", url)).allow_http(host).key_bytes([7; 32])
+}
+
+pub fn flow(runtime: &Runtime, text: &str) -> Arc<Flow> {
+    runtime.flow(&Source::new("test.flow.yaml", text), None).unwrap_or_else(|e| panic!("{e:?}"))
+}
+
+pub fn start(runtime: &Runtime, text: &str) -> Start {
+    Start::new(flow(runtime, text), Fields::new())
+}
+
+/// Connects the desk.
+pub async fn connect(runtime: &Runtime) {
+    let mut asked = BeginConnect::new("desk".parse().unwrap(), Surface::Direct);
+    asked.fields = [("token".to_owned(), "s3cret".into())].into();
+    let Attempt { step, .. } = runtime.connect(asked).await.unwrap();
+    assert!(matches!(step, AttemptStep::Done { .. }), "{step:?}");
+}
