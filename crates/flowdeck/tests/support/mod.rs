@@ -40,10 +40,10 @@ actions:
 "#;
 
 /// A flow that needs the desk.
-pub const ASKS: &str = "flow: asks\nslots:\n  desk: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: desk\n  - return: { name: \"${who.name}\" }\n";
+pub(crate) const ASKS: &str = "flow: asks\nslots:\n  desk: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: desk\n  - return: { name: \"${who.name}\" }\n";
 
 /// Starts the desk; answers its URL.
-pub async fn desk() -> String {
+pub(crate) async fn desk() -> String {
     let who = |headers: HeaderMap| async move {
         match headers.get("authorization").is_some_and(|value| value == "Bearer s3cret") {
             true => (StatusCode::OK, axum::Json(serde_json::json!({ "id": "u1", "name": "Ada" }))),
@@ -57,21 +57,21 @@ pub async fn desk() -> String {
 }
 
 /// A runtime that knows the desk.
-pub fn builder(url: &str) -> RuntimeBuilder {
+pub(crate) fn builder(url: &str) -> RuntimeBuilder {
     let host = url.trim_start_matches("http://");
     Runtime::builder().memory().app_file("desk.app.yaml", &DESK.replace("URL", url)).allow_http(host).key_bytes([7; 32])
 }
 
-pub fn flow(runtime: &Runtime, text: &str) -> Arc<Flow> {
+pub(crate) fn flow(runtime: &Runtime, text: &str) -> Arc<Flow> {
     runtime.flow(&Source::new("test.flow.yaml", text), None).unwrap_or_else(|e| panic!("{e:?}"))
 }
 
-pub fn start(runtime: &Runtime, text: &str) -> Start {
+pub(crate) fn start(runtime: &Runtime, text: &str) -> Start {
     Start::new(flow(runtime, text), Fields::new())
 }
 
 /// Connects the desk.
-pub async fn connect(runtime: &Runtime) {
+pub(crate) async fn connect(runtime: &Runtime) {
     let mut asked = BeginConnect::new("desk".parse().unwrap(), Surface::Direct);
     asked.fields = [("token".to_owned(), "s3cret".into())].into();
     let Attempt { step, .. } = runtime.connect(asked).await.unwrap();

@@ -21,28 +21,29 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 /// A flow that ends by itself.
-pub const HELLO: &str =
+pub(crate) const HELLO: &str =
     "flow: hello\ninputs:\n  name: { type: text }\ncards:\n  - return: { text: \"Hello ${input.name}\" }\n";
 /// A flow that needs a connection.
-pub const ASKS: &str = "flow: asks\nslots:\n  there: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: there\n  - return: { name: \"${who.name}\" }\n";
+pub(crate) const ASKS: &str = "flow: asks\nslots:\n  there: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: there\n  - return: { name: \"${who.name}\" }\n";
 /// A flow that waits for a signal.
-pub const WAITS: &str = "flow: waits\ncards:\n  - id: word\n    wait: { signal: go }\n  - return: { done: true }\n";
+pub(crate) const WAITS: &str =
+    "flow: waits\ncards:\n  - id: word\n    wait: { signal: go }\n  - return: { done: true }\n";
 
 /// The app file of the desk at this address.
-pub fn desk_file(url: &str) -> String {
+pub(crate) fn desk_file(url: &str) -> String {
     include_str!("desk.app.yaml").replace("{url}", url)
 }
 
 /// The desk: an API with a token, and a door that opens when told.
 #[derive(Debug, Clone, Default)]
-pub struct Desk {
-    pub calls: Arc<AtomicUsize>,
-    pub called: Arc<Notify>,
-    pub door: Arc<Notify>,
+pub(crate) struct Desk {
+    pub(crate) calls: Arc<AtomicUsize>,
+    pub(crate) called: Arc<Notify>,
+    pub(crate) door: Arc<Notify>,
 }
 
 /// Starts the desk; answers its URL.
-pub async fn desk() -> (Desk, String) {
+pub(crate) async fn desk() -> (Desk, String) {
     let desk = Desk::default();
     let router = Router::new()
         .route("/who", get(who))
@@ -79,42 +80,47 @@ async fn token() -> axum::Json<serde_json::Value> {
 }
 
 /// A runtime that knows the desk.
-pub fn builder(url: &str) -> RuntimeBuilder {
+pub(crate) fn builder(url: &str) -> RuntimeBuilder {
     let host = url.strip_prefix("http://").unwrap();
     Runtime::builder().app_file("desk.app.yaml", &desk_file(url)).allow_http(host).key_bytes([7; 32])
 }
 
 /// How a command would join this folder.
-pub fn options(root: &Path, builder: RuntimeBuilder) -> SessionOptions {
+pub(crate) fn options(root: &Path, builder: RuntimeBuilder) -> SessionOptions {
     let mut options = SessionOptions::new(root.join(".flowdeck"), root.join("run/s.sock"), "1.2.3", builder);
     options.listen_for_callbacks = true;
     options
 }
 
-pub async fn call<A: DeserializeOwned>(client: &Client, method: Method, path: &str, body: impl Serialize + Sync) -> A {
+pub(crate) async fn call<A: DeserializeOwned>(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: impl Serialize + Sync,
+) -> A {
     client.call(method, path, &body).await.unwrap()
 }
 
-pub async fn get_json<A: DeserializeOwned>(client: &Client, path: &str) -> A {
+pub(crate) async fn get_json<A: DeserializeOwned>(client: &Client, path: &str) -> A {
     call(client, Method::GET, path, ()).await
 }
 
 /// The problem of a call that must be refused.
-pub async fn refused(client: &Client, method: Method, path: &str, body: impl Serialize + Sync) -> Problem {
+pub(crate) async fn refused(client: &Client, method: Method, path: &str, body: impl Serialize + Sync) -> Problem {
     match client.call::<_, serde_json::Value>(method, path, &body).await {
         Err(CallError::Problem(problem)) => problem,
         other => panic!("not refused: {other:?}"),
     }
 }
 
-pub fn file(text: &str) -> FlowFile {
+pub(crate) fn file(text: &str) -> FlowFile {
     FlowFile { name: "test.flow.yaml".into(), text: text.into(), flow: None }
 }
 
-pub fn start(text: &str, input: serde_json::Value) -> StartRun {
+pub(crate) fn start(text: &str, input: serde_json::Value) -> StartRun {
     StartRun { file: file(text), input: serde_json::from_value(input).unwrap(), event: None, idempotency_key: None }
 }
 
-pub async fn about(session: &Session) -> About {
+pub(crate) async fn about(session: &Session) -> About {
     get_json(&session.client(), "/v1/about").await
 }
