@@ -22,6 +22,8 @@ impl Live {
     pub(super) async fn carry_out(&mut self, effect: Effect) -> Result<(), EngineError> {
         match effect {
             Effect::Continue => {
+                // The machine's share of work is done: others get their turn.
+                tokio::task::yield_now().await;
                 self.feed(crate::machine::event::EventKind::Advance);
             }
             Effect::Attempt { frame, inputs } => self.attempt(frame, inputs).await?,

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::{Millis, StepPath};
+use flowdeck_model::{Millis, StepPath, Value};
 use tokio::task::JoinSet;
 
 use super::api::{EngineError, Notice, NoticeKind};
@@ -137,7 +137,8 @@ impl Live {
             EntryKind::StepFinished { outputs, .. } => {
                 counts.steps += 1;
                 self.steps += 1;
-                self.bytes += outputs.as_ref().map_or(0, rough_size);
+                let enough = self.inner.parts.limits.commit_after_bytes;
+                self.bytes += outputs.as_ref().map_or(0, |o| rough_size(o, enough));
             }
             EntryKind::StepStarted { .. } => counts.attempts += 1,
             EntryKind::StepFailed { .. } => counts.faults += 1,
@@ -208,17 +209,38 @@ impl Live {
     }
 }
 
-fn rough_size(fields: &flowdeck_model::Fields) -> usize {
-    fields
-        .iter()
-        .map(|(k, v)| {
-            k.len()
-                + match v.as_ref() {
-                    flowdeck_model::Value::String(s) => s.len(),
-                    flowdeck_model::Value::Array(list) => list.len() * 32,
-                    flowdeck_model::Value::Object(map) => map.len() * 32,
-                    _ => 8,
-                }
-        })
-        .sum()
+/// Bytes of values, roughly; stops counting where a commit is due anyway.
+fn rough_size(fields: &flowdeck_model::Fields, enough: usize) -> usize {
+    let mut size = 0;
+    for (key, value) in fields.iter() {
+        size += key.len();
+        add_size(value, enough, &mut size);
+    }
+    size
+}
+
+fn add_size(value: &Value, enough: usize, size: &mut usize) {
+    *size += 8;
+    if *size >= enough {
+        return;
+    }
+    match value {
+        Value::String(text) => *size += text.len(),
+        Value::Array(list) => list
+            .iter()
+            .take_while(|v| {
+                add_size(v, enough, size);
+                *size < enough
+            })
+            .for_each(drop),
+        Value::Object(map) => map
+            .iter()
+            .take_while(|(k, v)| {
+                *size += k.len();
+                add_size(v, enough, size);
+                *size < enough
+            })
+            .for_each(drop),
+        _ => {}
+    }
 }
