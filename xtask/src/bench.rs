@@ -7,8 +7,11 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
-const BENCHES: &[(&str, &str, &str, &str)] =
-    &[("store", "flowdeck-store", "commit", "our commit beside raw append, sync and batch")];
+/// Name, package, bench target, and what it measures. A name may have more than one target.
+const BENCHES: &[(&str, &str, &str, &str)] = &[
+    ("store", "flowdeck-store", "commit", "our commit beside raw append, sync and batch"),
+    ("waiting", "flowdeck-store", "waiting", "opening a store with 100,000 waiting runs"),
+];
 
 /// Runs the named benches; all of them without a name.
 pub(crate) fn run(names: &[String]) -> Result<()> {

@@ -4,6 +4,7 @@
 //! Tests: beside each module; `cargo xtask test` runs itself in the gate.
 
 mod bench;
+mod lints;
 mod report;
 mod setup;
 mod shell;

@@ -3,6 +3,13 @@
 //! Must never count a test that did not run as passed.
 //! Tests: below.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::shell;
+
 /// Totals of a gate run.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -18,19 +25,20 @@ impl Report {
     /// Reads one line of a test runner; counts it where it is a summary.
     pub(crate) fn read(&mut self, line: &str) {
         let Some(rest) = line.strip_prefix("test result: ") else { return };
+        // "ok. 12 passed; 0 failed; …": the number before each word.
         let number = |word: &str| -> u64 {
-            rest.split(';')
-                .find_map(|part| part.trim().strip_suffix(word).map(|n| n.rsplit(' ').next().unwrap_or("").to_owned()))
-                .or_else(|| {
-                    rest.split(['.', ';']).find_map(|part| part.trim().strip_suffix(word).map(|n| n.trim().to_owned()))
-                })
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(0)
+            let part = rest.split(['.', ';']).find_map(|part| part.trim().strip_suffix(word));
+            part.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
         };
         self.suites += 1;
         self.passed += number(" passed");
         self.failed += number(" failed");
         self.ignored += number(" ignored");
+    }
+
+    /// Test binaries that have reported.
+    pub(crate) fn suites(&self) -> u64 {
+        self.suites
     }
 
     /// A check of ours that has no test runner.
@@ -46,6 +54,16 @@ impl Report {
     pub(crate) fn fail(&mut self, name: &str) {
         self.failed += 1;
         self.failures.push(name.to_owned());
+    }
+
+    /// The name of a test that its runner has counted as failed.
+    pub(crate) fn name(&mut self, test: &str) {
+        self.failures.push(test.to_owned());
+    }
+
+    /// Whether anything has failed so far.
+    pub(crate) fn has_failures(&self) -> bool {
+        self.failed > 0
     }
 
     /// Something that could not run here.
@@ -73,6 +91,33 @@ impl Report {
             self.ignored + self.missing.len() as u64
         );
         self.failed == 0 && self.passed > 0
+    }
+}
+
+/// Where tests write down what they could not do on this machine (`FLOWDECK_NOT_RUN`).
+#[derive(Debug)]
+pub(crate) struct NotRun(PathBuf);
+
+impl NotRun {
+    /// An empty list.
+    pub(crate) fn begin() -> Result<Self> {
+        let path = Self::path();
+        std::fs::create_dir_all(shell::root().join("target"))?;
+        std::fs::write(&path, "")?;
+        Ok(Self(path))
+    }
+
+    pub(crate) fn path() -> PathBuf {
+        shell::root().join("target/did-not-run.txt")
+    }
+
+    /// Takes over what was written, each reason once.
+    pub(crate) fn read(&self, report: &mut Report) -> Result<()> {
+        let text = std::fs::read_to_string(&self.0)?;
+        for line in text.lines().collect::<BTreeSet<_>>() {
+            report.missing(line);
+        }
+        Ok(())
     }
 }
 

@@ -49,24 +49,48 @@ fn is_root() -> bool {
 fn debian(set_up: &mut SetUp) {
     let absent = || DEBIAN.iter().filter(|(_, program)| !shell::has(program)).map(|(p, _)| *p).collect::<Vec<_>>();
     let wanted = absent();
-    if !wanted.is_empty() && is_root() && shell::has("apt-get") {
-        let quiet = |args: &[&str]| {
-            Command::new("apt-get")
-                .env("DEBIAN_FRONTEND", "noninteractive")
-                .args(args)
-                .output()
-                .is_ok_and(|o| o.status.success())
-        };
+    if wanted.is_empty() {
+        return;
+    }
+    let mut why = "needs root".to_owned();
+    if !shell::has("apt-get") {
+        why = "this is no Debian".to_owned();
+    } else if is_root() {
         let mut install = vec!["install", "-y", "--no-install-recommends"];
         install.extend(&wanted);
-        if !quiet(&install) {
-            quiet(&["update"]);
-            quiet(&install);
+        // A fresh machine has no package lists, and old lists name files that are gone: update once, then again.
+        let updated = lists_are_empty() && apt(&["update"]).is_ok();
+        let mut outcome = apt(&install);
+        if outcome.is_err() && !updated {
+            outcome = apt(&["update"]).and_then(|()| apt(&install));
         }
+        why = outcome.err().unwrap_or_default();
     }
     for package in absent() {
-        set_up.missing.push(format!("Debian package {package} (apt-get install {package})"));
+        set_up.missing.push(format!("Debian package {package} (apt-get install {package}: {why})"));
     }
+}
+
+fn lists_are_empty() -> bool {
+    let lists = std::fs::read_dir("/var/lib/apt/lists");
+    !lists.is_ok_and(|lists| lists.flatten().any(|file| file.file_name().to_string_lossy().contains("_Packages")))
+}
+
+/// Runs apt-get; an error is its last words.
+fn apt(arguments: &[&str]) -> Result<(), String> {
+    println!("apt-get {}", arguments.join(" "));
+    let output = Command::new("apt-get")
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        // Another installation may hold the lock for a while, but not for ever.
+        .args(["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=3"])
+        .args(arguments)
+        .output()
+        .map_err(|cause| cause.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    Err(told.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("apt-get failed").to_owned())
 }
 
 /// Installs the pinned packages of `tests/npm` below the target folder, once per lock file.

@@ -29,14 +29,20 @@ pub(crate) fn has(program: &str) -> bool {
 
 /// Runs to the end, passing each line of standard output to `line` and on to ours. Answers whether it succeeded.
 pub(crate) fn stream(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
+    read(command, |text| {
+        println!("{text}");
+        line(text);
+    })
+}
+
+/// Runs to the end, passing each line of standard output to `line` alone. Answers whether it succeeded.
+pub(crate) fn read(command: &mut Command, mut line: impl FnMut(&str)) -> Result<bool> {
     let shown = format!("{command:?}");
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("start {shown}"))?;
     if let Some(stdout) = child.stdout.take() {
         for text in BufReader::new(stdout).lines() {
-            let text = text?;
-            println!("{text}");
-            line(&text);
+            line(&text?);
         }
     }
     Ok(child.wait()?.success())

@@ -3,12 +3,16 @@
 //! Must never report a figure that was not measured in this run.
 //! Tests: the slices in the gate.
 
+use std::time::Instant;
+
 use anyhow::{Result, bail};
 
-use crate::report::Report;
-use crate::shell;
+use crate::report::{NotRun, Report};
+use crate::setup::{self, SetUp};
+use crate::{shell, test};
 
-/// A long check: a test binary that reads its size from the environment.
+/// A long check: a test binary that reads its size from the environment. Without it the test runs its slice, which is
+/// how the gate has it among the tests.
 struct Soak {
     name: &'static str,
     about: &'static str,
@@ -20,7 +24,19 @@ struct Soak {
     full: u32,
 }
 
+const fn of_the_store(name: &'static str, about: &'static str, size: &'static str, full: u32) -> Soak {
+    Soak { name, about, package: "flowdeck-store", test: name, filter: "", size, full }
+}
+
 const SOAKS: &[Soak] = &[
+    of_the_store("damage", "damaged stores: full content or a typed error", "FLOWDECK_SOAK_DAMAGE", 2_000),
+    of_the_store("power", "writes after the last sync dropped, torn or reordered", "FLOWDECK_SOAK_POWER", 2_000),
+    of_the_store("disk", "no space at the n-th write, and on a real small disk", "FLOWDECK_SOAK_DISK", 2_000),
+    of_the_store("sync", "the n-th sync fails: poisoned at once, recovered by a restart", "FLOWDECK_SOAK_SYNC", 2_000),
+    Soak {
+test: "kills",
+        ..of_the_store("store-kills", "a process around the store is killed", "FLOWDECK_SOAK_STORE_KILLS", 2_000)
+    },
     Soak {
         name: "crash-points",
         about: "every store operation of 12 flows died at, before and after it took effect, and double crashes",
@@ -29,24 +45,6 @@ const SOAKS: &[Soak] = &[
         filter: "",
         size: "FLOWDECK_SOAK_CRASH_POINTS",
         full: 20_000,
-    },
-    Soak {
-        name: "damage",
-        about: "damaged stores: full content or a typed error",
-        package: "flowdeck-store",
-        test: "damage",
-        filter: "",
-        size: "FLOWDECK_SOAK_DAMAGE",
-        full: 2_000,
-    },
-    Soak {
-        name: "power",
-        about: "writes after the last sync dropped, torn or reordered",
-        package: "flowdeck-store",
-        test: "power",
-        filter: "",
-        size: "FLOWDECK_SOAK_POWER",
-        full: 2_000,
     },
     Soak {
         name: "clocks",
@@ -73,36 +71,35 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
             bail!("no soak is called `{name}`; `cargo xtask soak list` names them");
         }
     }
+    let set_up = setup::run()?;
+    let not_run = NotRun::begin()?;
     for soak in SOAKS.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {
-        one(soak, Some(soak.full), &mut report)?;
+        one(soak, &set_up, &mut report)?;
     }
+    not_run.read(&mut report)?;
     if !report.close() {
         bail!("a soak failed");
     }
     Ok(())
 }
 
-/// The slices run inside `cargo test` already, at the size each test falls back to; nothing is left to do here.
-pub(crate) fn slices(_report: &mut Report) -> Result<()> {
-    println!("run as tests of their crates, at their small size");
-    Ok(())
-}
-
-fn one(soak: &Soak, size: Option<u32>, report: &mut Report) -> Result<()> {
-    println!("\n== soak {}: {}", soak.name, soak.about);
+fn one(soak: &Soak, set_up: &SetUp, report: &mut Report) -> Result<()> {
+    println!("\n== soak {}: {} ({})", soak.name, soak.about, soak.full);
+    let started = Instant::now();
+    let built = shell::stream(shell::cargo().args(["build", "--release", "--package", "flowdeck-cli"]), |_| {})?;
+    report.check("cargo build --release --package flowdeck-cli", built);
     let mut command = shell::cargo();
     command.args(["test", "--release", "--package", soak.package, "--test", soak.test, "--", "--nocapture"]);
     if !soak.filter.is_empty() {
         command.arg(soak.filter);
     }
-    command.env("FLOWDECK_BIN", shell::root().join("target/release/flowdeck"));
-    command.env("FLOWDECK_NPM", shell::root().join("target/npm"));
-    if let Some(size) = size {
-        command.env(soak.size, size.to_string());
-    }
+    test::environment(&mut command, "release", set_up);
+    command.env(soak.size, soak.full.to_string());
+    let before = report.suites();
     let ok = shell::stream(&mut command, |line| report.read(line))?;
-    if !ok {
+    if !ok || report.suites() == before {
         report.fail(soak.name);
     }
+    println!("soak {} took {} s", soak.name, started.elapsed().as_secs());
     Ok(())
 }

@@ -1,84 +1,95 @@
 //! `cargo xtask test`: the gate.
 //!
 //! Must never pass with a step that did not run unnamed.
-//! Tests: it is the test.
+//! Tests: it is the test; the reading of lints below.
 
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::report::Report;
-use crate::{setup, shell, soak, tidy};
+use crate::report::{NotRun, Report};
+use crate::setup::{self, SetUp};
+use crate::{lints, shell, tidy};
+
+/// Every step, in the order of what fails soonest.
+const STEPS: &[&str] = &["tidy", "fmt", "clippy", "tests"];
 
 /// Runs every step of the gate, or only the named ones.
 pub(crate) fn run(only: &[String]) -> Result<()> {
+    if let Some(unknown) = only.iter().find(|name| !STEPS.contains(&name.as_str())) {
+        bail!("no step is called `{unknown}`; there are {}", STEPS.join(", "));
+    }
     let mut report = Report::default();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|o| o == name);
+    let mut times = Vec::new();
     let started = Instant::now();
 
     let set_up = setup::run()?;
     for name in &set_up.missing {
         report.missing(name.clone());
     }
-
-    if wanted("tidy") {
-        heading("tidy: arrows, file sizes, words, licences", started);
-        for (name, ok) in tidy::checks()? {
-            report.check(&name, ok);
+    times.push(("set-up", started.elapsed()));
+    for step in STEPS {
+        if !only.is_empty() && !only.iter().any(|name| name == step) {
+            report.missing(format!("step {step} (only {} was asked for)", only.join(", ")));
+            continue;
         }
-    }
-    if wanted("fmt") {
-        heading("fmt", started);
-        let ok = shell::stream(shell::cargo().args(["fmt", "--all", "--check"]), |_| {})?;
-        report.check("cargo fmt --all --check", ok);
-    }
-    if wanted("clippy") {
-        heading("clippy", started);
-        let ok =
-            shell::stream(shell::cargo().args(["clippy", "--workspace", "--quiet", "--", "-D", "warnings"]), |_| {})?;
-        report.check("cargo clippy --workspace -- -D warnings", ok);
-        // Tests may unwrap: a panic is how they fail.
-        let tests =
-            ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings", "-A", "clippy::unwrap_used"];
-        let ok = shell::stream(shell::cargo().args(tests), |_| {})?;
-        report.check("cargo clippy --workspace --all-targets -- -D warnings -A clippy::unwrap_used", ok);
-    }
-    if wanted("tests") {
-        heading("tests", started);
-        let built = shell::stream(shell::cargo().args(["build", "--package", "flowdeck-cli"]), |_| {})?;
-        report.check("cargo build --package flowdeck-cli", built);
-        let mut command = shell::cargo();
-        command.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);
-        command.env("FLOWDECK_BIN", shell::root().join("target/debug/flowdeck"));
-        if let Some(folder) = &set_up.npm {
-            command.env("FLOWDECK_NPM", folder);
-        }
-        let mut failed_names = Vec::new();
-        let ok = shell::stream(&mut command, |line| {
-            report.read(line);
-            if let Some(name) = line.strip_prefix("---- ").and_then(|l| l.strip_suffix(" stdout ----")) {
-                failed_names.push(name.to_owned());
+        println!("\n== {step}");
+        let began = Instant::now();
+        match *step {
+            "tidy" => {
+                for (name, ok) in tidy::checks()? {
+                    report.check(&name, ok);
+                }
             }
-        })?;
-        for name in failed_names {
-            println!("failed test: {name}");
+            "fmt" => {
+                let ok = shell::stream(shell::cargo().args(["fmt", "--all", "--check"]), |_| {})?;
+                report.check("cargo fmt --all --check", ok);
+            }
+            "clippy" => report.check("cargo clippy --workspace --all-targets", lints::run()?),
+            _ => tests(&set_up, &mut report)?,
         }
-        if !ok {
-            report.fail("cargo test --workspace");
-        }
-    }
-    if wanted("soak") {
-        heading("a slice of each soak", started);
-        soak::slices(&mut report)?;
+        times.push((step, began.elapsed()));
     }
 
-    println!("\ntook {} s", started.elapsed().as_secs());
+    println!();
+    for (step, time) in times {
+        println!("{step:8} {:>5} s", time.as_secs());
+    }
+    println!("{:8} {:>5} s", "all", started.elapsed().as_secs());
     if !report.close() {
         bail!("the gate is closed");
     }
     Ok(())
 }
 
-fn heading(name: &str, started: Instant) {
-    println!("\n== {name} ({} s)", started.elapsed().as_secs());
+/// What the tests that start our program find in their environment.
+pub(crate) fn environment(command: &mut Command, profile: &str, set_up: &SetUp) {
+    command.env("FLOWDECK_BIN", shell::root().join("target").join(profile).join("flowdeck"));
+    command.env("FLOWDECK_NOT_RUN", NotRun::path());
+    if let Some(folder) = &set_up.npm {
+        command.env("FLOWDECK_NPM", folder);
+    }
+}
+
+/// One build for the program and all tests: the same packages with the same features, so that nothing is built twice.
+/// The soaks' slices are among the tests.
+fn tests(set_up: &SetUp, report: &mut Report) -> Result<()> {
+    let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples"];
+    let built = shell::stream(shell::cargo().args(build), |_| {})?;
+    report.check("cargo build --workspace", built);
+    let not_run = NotRun::begin()?;
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);
+    environment(&mut command, "debug", set_up);
+    let ok = shell::stream(&mut command, |line| {
+        report.read(line);
+        if let Some(name) = line.strip_prefix("---- ").and_then(|l| l.strip_suffix(" stdout ----")) {
+            report.name(name);
+        }
+    })?;
+    if !ok && !report.has_failures() {
+        report.fail("cargo test --workspace");
+    }
+    not_run.read(report)
 }

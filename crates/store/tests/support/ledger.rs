@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use flowdeck_engine::ports::store::{Delta, Scan, Space, Store, StoreError};
 
 pub(crate) const S: Space = Space::Entries;
-pub(crate) const HEAVY_FROM: u64 = 322;
+pub(crate) const HEAVY_FROM: u64 = 320;
 /// Each commit counts here, so that a part of one would show.
 const COUNT: Space = Space::Meta;
 
