@@ -203,6 +203,7 @@ async fn sled_holds_no_record_above_four_kibibytes_and_no_side_file() {
     let db = sled::open(place.folder().join("sled")).unwrap();
     let largest = db.iter().map(|pair| pair.unwrap()).map(|(key, value)| key.len() + value.len()).max();
     assert!(largest.is_some_and(|size| size > 4000 && size <= 4096), "{largest:?}");
+    assert_eq!(db.tree_names().len(), 1, "one tree");
     assert_eq!(fs::read_dir(place.folder().join("sled/blobs")).unwrap().count(), 0);
 }
 
@@ -394,4 +395,33 @@ async fn a_caller_that_gives_up_harms_nobody() {
     put(&store, b"last", b"1").await.unwrap();
     // What was taken is whole; what came before is there, in order.
     assert_eq!(store.scan(Scan::prefix(S, b"", 99)).await.unwrap().len(), 51);
+}
+
+#[tokio::test]
+async fn a_store_opened_without_its_snapshots_is_verified_whatever_its_size() {
+    let place = Place::new();
+    let store = place.open();
+    put(&store, b"a", b"1").await.unwrap();
+    put(&store, b"b", b"2").await.unwrap();
+    drop(store);
+    let db = sled::open(place.folder().join("sled")).unwrap();
+    let key = db.iter().keys().map(|key| key.unwrap()).find(|key| key.ends_with(b"a")).unwrap();
+    db.remove(key).unwrap();
+    drop(db);
+    let any_size = Options { verify_records_max: 0, ..support::options() };
+    drop(SledStore::open(place.folder(), any_size.clone()).unwrap());
+    fs::write(place.folder().join("sled/snap.00000000FFFFFFFF"), b"broken").unwrap();
+    assert!(matches!(SledStore::open(place.folder(), any_size), Err(StoreError::Damaged { .. })));
+}
+
+/// sled collects its garbage only on its flusher's thread.
+#[cfg(target_os = "linux")]
+#[test]
+fn sleds_flusher_is_on() {
+    let place = Place::new();
+    let _store = place.open();
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let mut names = threads.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")).ok());
+    assert!(names.any(|name| name.contains("flusher")));
+    assert_eq!(Options::default().cache_bytes, 64 << 20);
 }
