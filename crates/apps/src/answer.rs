@@ -8,11 +8,12 @@ use std::sync::Arc;
 use flowdeck_egress::Response;
 use flowdeck_engine::ports::Loss;
 use flowdeck_model::app::BodyRule;
-use flowdeck_model::{Fault, FaultCode, Fields, Value};
+use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, Millis, Value};
 use serde_json::json;
 
 use crate::compile::{App, OutputSource, ReadyAction};
 use crate::file::action::NextPage;
+use crate::retry;
 use crate::scope::Names;
 
 /// Longest error text kept.
@@ -25,7 +26,13 @@ const ERROR_BODY_BYTES_MAX: usize = 4096;
 pub(crate) enum Verdict {
     Fine,
     Refused(Loss),
-    Failed { fault: Fault, retry_after_ms: Option<u64>, transient: bool },
+    Failed {
+        fault: Fault,
+        retry_after_ms: Option<u64>,
+        transient: bool,
+    },
+    /// The answer of something between us and the app: a write may or may not have happened.
+    Unclear(Fault),
 }
 
 /// The answer as mappings see it: `status`, `headers`, `body` (parsed where it is JSON), `text`.
@@ -40,8 +47,8 @@ pub(crate) fn as_value(response: &Response) -> Value {
     json!({ "status": response.status.as_u16(), "headers": headers, "body": body, "text": text })
 }
 
-/// Judges an answer by the app's rules. Raw cards hand every status to the flow except refused credentials.
-pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, raw: bool) -> Verdict {
+/// Judges an answer by the app's rules.
+pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis) -> Verdict {
     let status = answer["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
     let body = &answer["body"];
     if let Some(auth) = &app.auth {
@@ -55,12 +62,21 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, raw: bool) -
             return Verdict::Refused(Loss::Scope { scopes, detail: message(app, status, body) });
         }
     }
+    let writes = !matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
+    let success = (200..300).contains(&status) || ready.action.also_ok.contains(&status);
+    if success && app.file.answers_json && !ready.action.every_answer && !is_json(answer) {
+        let fault = strange(app, status);
+        return if writes {
+            Verdict::Unclear(fault)
+        } else {
+            Verdict::Failed { fault, retry_after_ms: None, transient: true }
+        };
+    }
     let rule = app.file.errors.iter().find(|r| {
         (r.status.is_empty() || r.status.contains(&status))
             && r.present.as_ref().is_some_and(|p| body.pointer(p).is_some())
     });
-    let success = (200..300).contains(&status) || ready.action.also_ok.contains(&status);
-    if raw || (success && rule.is_none()) {
+    if ready.action.every_answer || (success && rule.is_none()) {
         return Verdict::Fine;
     }
     let code = match status {
@@ -75,8 +91,30 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, raw: bool) -
     if status == 403 && !ready.action.needs_role.is_empty() {
         fault = fault.remedy(format!("use a connection whose account has: {}", ready.action.needs_role));
     }
-    let transient = matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504) || rule.is_some_and(|r| r.transient);
-    Verdict::Failed { fault, retry_after_ms: retry_after_ms(answer), transient }
+    if (300..400).contains(&status) && writes {
+        fault = fault.remedy("the address sends writes elsewhere, which are not followed; use the address it leads to");
+    }
+    // RFC 9110 15.5.9 and 15.6.3 to 15.6.5: said by gateways, or while the app was at work. No definite answer.
+    if writes && matches!(status, 408 | 502 | 503 | 504) {
+        return Verdict::Unclear(fault);
+    }
+    let passes = status == 429 || (!writes && matches!(status, 408 | 425 | 500 | 502 | 503 | 504));
+    let transient = passes || app.file.errors.iter().any(|r| r.transient && r.status.contains(&status));
+    let retry_after_ms = retry::after_ms(answer, &app.file.rate_limit_reset_header, now);
+    Verdict::Failed { fault, retry_after_ms, transient }
+}
+
+/// Empty answers count: many writes have nothing to say.
+fn is_json(answer: &Value) -> bool {
+    let text = answer["text"].as_str().unwrap_or("").trim();
+    text.is_empty() || !answer["body"].is_string() || text.starts_with('"')
+}
+
+fn strange(app: &App, status: u16) -> Fault {
+    let title = &app.file.title;
+    Fault::new(FaultCode::BadAnswer, format!("{title} answered with a page instead of data (HTTP {status})"))
+        .status(status)
+        .remedy("something between here and the app may have answered: a proxy, a firewall or a sign-in page of the network")
 }
 
 fn matches_any(rules: &[BodyRule], status: u16, body: &Value) -> bool {
@@ -95,11 +133,6 @@ fn challenged_scopes(challenge: &str) -> Option<Vec<String>> {
     let (scopes, _) = rest.split_once('"')?;
     let scopes: Vec<String> = scopes.split_whitespace().map(str::to_owned).collect();
     (!scopes.is_empty()).then_some(scopes)
-}
-
-/// Seconds, or an HTTP date's place taken by nothing: only seconds are used by the apps that limit rates.
-fn retry_after_ms(answer: &Value) -> Option<u64> {
-    answer["headers"]["retry-after"].as_str()?.trim().parse::<u64>().ok().map(|s| s.saturating_mul(1000))
 }
 
 fn message(app: &App, status: u16, body: &Value) -> String {
@@ -142,6 +175,15 @@ pub(crate) fn outputs(ready: &ReadyAction, names: &mut Names, answer: &Arc<Value
                     list.push(Arc::unwrap_or_clone(item.evaluate(names)?));
                 }
                 fields.set(output.key.clone(), Value::Array(list));
+            }
+        }
+    }
+    if let Some(more) = &ready.more_outputs
+        && let Value::Object(members) = &*more.evaluate(names)?
+    {
+        for (key, value) in members {
+            if !fields.has(key) {
+                fields.set(key.clone(), value.clone());
             }
         }
     }

@@ -15,6 +15,7 @@ use crate::tables;
 /// The app files that come with flowdeck.
 const BUILT_IN: &[(&str, &str)] = &[
     ("http", include_str!("../catalogue/http.app.yaml")),
+    ("httpfunctions", include_str!("../catalogue/httpfunctions.app.yaml")),
     ("okta", include_str!("../catalogue/okta.app.yaml")),
     ("playground", include_str!("../catalogue/playground.app.yaml")),
 ];
@@ -41,7 +42,10 @@ impl Apps {
         for (name, text) in BUILT_IN {
             let mut text = (*text).to_owned();
             for (key, value) in variables {
-                text = text.replace(&format!("{{app.{key}}}"), value);
+                // `${app.key}` is a mapping and stays; `{app.key}` in auth templates is filled in here.
+                let (mapping, template) = (format!("${{app.{key}}}"), format!("{{app.{key}}}"));
+                let filled: Vec<String> = text.split(&mapping).map(|part| part.replace(&template, value)).collect();
+                text = filled.join(&mapping);
             }
             apps.add(name, &text)?;
         }

@@ -9,6 +9,7 @@ use flowdeck_model::app::AppAuth;
 use flowdeck_model::{AppName, CardDecl, CardName, CardRole, FieldDecl, FieldType, Mapping, Value};
 use indexmap::IndexMap;
 
+use crate::file::action::{Filter, FilterOperator};
 use crate::file::{Action, AppFile, Event, Output, Request};
 
 /// Largest app file, in bytes.
@@ -44,6 +45,7 @@ pub(crate) struct ReadyAction {
     pub(crate) action: Action,
     pub(crate) request: ReadyRequest,
     pub(crate) outputs: Vec<ReadyOutput>,
+    pub(crate) more_outputs: Option<Mapping>,
     pub(crate) next: Option<Mapping>,
     pub(crate) look_up: Option<ReadyLookUp>,
 }
@@ -53,20 +55,28 @@ pub(crate) struct ReadyAction {
 pub(crate) struct ReadyRequest {
     pub(crate) method: Mapping,
     pub(crate) path: Mapping,
-    pub(crate) query: Vec<(String, Mapping)>,
+    pub(crate) query: Vec<(String, ReadyQuery)>,
     pub(crate) more_query: Option<Mapping>,
     pub(crate) headers: Vec<(String, Mapping)>,
     pub(crate) more_headers: Option<Mapping>,
     pub(crate) body: ReadyBody,
 }
 
+/// A query parameter with its mappings read.
+#[derive(Debug)]
+pub(crate) enum ReadyQuery {
+    Value(Mapping),
+    Filter { text: Option<Mapping>, all: Vec<(String, FilterOperator, Mapping)> },
+}
+
 /// A body template.
 #[derive(Debug)]
 pub(crate) enum ReadyBody {
     None,
-    Json(Mapping),
+    Json { template: Mapping, more: Option<(String, Mapping)> },
     Form(Vec<(String, Mapping)>),
     Text(Mapping),
+    AsGiven(Mapping),
 }
 
 /// An output with its mappings read.
@@ -156,22 +166,47 @@ fn optional(place: &str, value: Option<&Value>) -> Result<Option<Mapping>, Strin
 }
 
 fn ready_request(request: &Request) -> Result<ReadyRequest, String> {
-    let body = match (&request.json, request.form.is_empty(), &request.text) {
-        (None, true, None) => ReadyBody::None,
-        (Some(json), true, None) => ReadyBody::Json(mapping("json", json)?),
-        (None, false, None) => ReadyBody::Form(mappings("form", &request.form)?),
-        (None, true, Some(text)) => ReadyBody::Text(mapping("text", text)?),
-        _ => return Err("a request has one of `json`, `form` and `text`".into()),
+    let form = (!request.form.is_empty()).then_some(&request.form);
+    let body = match (&request.json, form, &request.text, &request.body) {
+        (None, None, None, None) => ReadyBody::None,
+        (Some(json), None, None, None) => {
+            let more = request.more_json.as_ref();
+            let more = more.map(|m| Ok::<_, String>((m.at.clone(), mapping("more_json", &m.members)?))).transpose()?;
+            ReadyBody::Json { template: mapping("json", json)?, more }
+        }
+        (None, Some(form), None, None) => ReadyBody::Form(mappings("form", form)?),
+        (None, None, Some(text), None) => ReadyBody::Text(mapping("text", text)?),
+        (None, None, None, Some(body)) => ReadyBody::AsGiven(mapping("body", body)?),
+        _ => return Err("a request has one of `json`, `form`, `text` and `body`".into()),
     };
+    if request.more_json.is_some() && request.json.is_none() {
+        return Err("`more_json` needs `json`".into());
+    }
+    let query = request.query.iter().map(|(key, value)| Ok((key.clone(), ready_query(key, value)?)));
     Ok(ReadyRequest {
         method: mapping("method", &Value::String(request.method.clone()))?,
         path: mapping("path", &Value::String(request.path.clone()))?,
-        query: mappings("query", &request.query)?,
+        query: query.collect::<Result<_, String>>()?,
         more_query: optional("more_query", request.more_query.as_ref())?,
         headers: mappings("headers", &request.headers)?,
         more_headers: optional("more_headers", request.more_headers.as_ref())?,
         body,
     })
+}
+
+fn ready_query(key: &str, value: &Value) -> Result<ReadyQuery, String> {
+    let place = format!("query {key}");
+    if !value.is_object() {
+        return Ok(ReadyQuery::Value(mapping(&place, value)?));
+    }
+    let filter: Filter = serde_json::from_value(value.clone()).map_err(|e| format!("{place}: {e}"))?;
+    let mut all = Vec::new();
+    for (attribute, tests) in &filter.all {
+        for (operator, value) in tests {
+            all.push((attribute.clone(), *operator, mapping(&format!("{place} {attribute}"), value)?));
+        }
+    }
+    Ok(ReadyQuery::Filter { text: optional(&place, filter.text.as_ref())?, all })
 }
 
 fn ready_action(action: &Action) -> Result<ReadyAction, String> {
@@ -196,7 +231,9 @@ fn ready_action(action: &Action) -> Result<ReadyAction, String> {
         None => None,
     };
     let outputs = action.outputs.iter().map(ready_output).collect::<Result<_, _>>()?;
-    Ok(ReadyAction { action: action.clone(), request: ready_request(&action.request)?, outputs, next, look_up })
+    let more_outputs = optional("more_outputs", action.more_outputs.as_ref())?;
+    let request = ready_request(&action.request)?;
+    Ok(ReadyAction { action: action.clone(), request, outputs, more_outputs, next, look_up })
 }
 
 fn ready_output(output: &Output) -> Result<ReadyOutput, String> {
@@ -234,6 +271,7 @@ fn action_decl(app: &AppName, operation: &str, action: &Action, connected: bool)
     decl.inputs = action.inputs.clone();
     decl.outputs = action.outputs.iter().map(|o| o.field.clone()).collect();
     decl.more_inputs = action.more_inputs.then_some(FieldType::Any);
+    decl.more_outputs = action.more_outputs.is_some().then_some(FieldType::Any);
     decl.effect = action.effect;
     decl.scopes = action.scopes.clone();
     decl.in_doubt = action.in_doubt;
@@ -291,7 +329,7 @@ actions:
             assert!(error.contains(expect), "{error}");
         };
         check("effect: observe", "effect: magic", "magic");
-        check("method: GET,", "method: GET, json: {}, text: x,", "one of `json`, `form` and `text`");
+        check("method: GET,", "method: GET, json: {}, text: x,", "one of `json`, `form`, `text` and `body`");
         check("title: Get", "titel: Get", "titel");
         check("required: true }]", "required: true }, { key: id }]", "declared twice");
     }

@@ -59,6 +59,14 @@ impl AppHost {
         if let Some(page) = &call.page {
             names.set("page", Arc::new(page.clone()));
         }
+        if let Ok((_, ready)) = self.action(&call.card)
+            && ready.action.more_inputs
+        {
+            let declared = |key: &str| ready.action.inputs.iter().any(|f| f.key == key);
+            let more = call.inputs.iter().filter(|(key, _)| !declared(key));
+            let more = more.map(|(key, value)| (key.to_owned(), (**value).clone())).collect();
+            names.set("more", Arc::new(Value::Object(more)));
+        }
         names
     }
 
@@ -119,8 +127,9 @@ impl AppHost {
             Err(error) => return unanswered(app, &error, reads),
         };
         let answer = Arc::new(answer::as_value(&response));
-        match answer::judge(app, ready, &answer, is_raw(&call.card)) {
+        match answer::judge(app, ready, &answer, call.ambient.now) {
             Verdict::Refused(loss) => CardOutcome::Refused(loss),
+            Verdict::Unclear(fault) => CardOutcome::Unknown(fault),
             Verdict::Failed { fault, retry_after_ms, transient } => {
                 CardOutcome::Failed { fault, retry_after_ms, transient }
             }
@@ -177,10 +186,6 @@ impl AppHost {
         }
         if rule.did_not.as_ref().is_some_and(holds) { LookUp::DidNot } else { LookUp::CannotTell }
     }
-}
-
-fn is_raw(card: &CardName) -> bool {
-    card.as_str() == "http/raw"
 }
 
 fn definite(fault: Fault) -> CardOutcome {

@@ -9,6 +9,7 @@ mod compile;
 pub mod file;
 mod host;
 mod render;
+mod retry;
 mod scope;
 mod tables;
 

@@ -9,7 +9,8 @@ use flowdeck_model::{Fault, FaultCode, Mapping, Value};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::compile::{App, ReadyBody, ReadyRequest};
+use crate::compile::{App, ReadyBody, ReadyQuery, ReadyRequest};
+use crate::file::action::FilterOperator;
 use crate::scope::Names;
 
 /// A request before a credential is added.
@@ -31,13 +32,19 @@ pub(crate) fn render(app: &App, request: &ReadyRequest, names: &Names) -> Result
         .map_err(|_| Fault::bad_input(format!("`{method_text}` is not an HTTP method")))?;
     let mut url = address(app, &request.path, names)?;
     for (key, mapping) in &request.query {
-        add_query(&mut url, key, &*mapping.evaluate(names)?);
+        match mapping {
+            ReadyQuery::Value(mapping) => add_query(&mut url, key, &*mapping.evaluate(names)?),
+            ReadyQuery::Filter { text, all } => add_query(&mut url, key, &filter(text.as_ref(), all, names)?),
+        }
     }
-    if let Some(more) = &request.more_query
-        && let Value::Object(members) = &*more.evaluate(names)?
-    {
-        for (key, value) in members {
-            add_query(&mut url, key, value);
+    if let Some(more) = &request.more_query {
+        match &*more.evaluate(names)? {
+            Value::Object(members) => members.iter().for_each(|(key, value)| add_query(&mut url, key, value)),
+            Value::String(text) => {
+                let pairs = url::form_urlencoded::parse(text.trim_start_matches('?').as_bytes());
+                url.query_pairs_mut().extend_pairs(pairs);
+            }
+            _ => {}
         }
     }
     let mut headers = HeaderMap::new();
@@ -128,23 +135,71 @@ fn set_header(headers: &mut HeaderMap, key: &str, value: &Value) -> Result<(), F
     Ok(())
 }
 
-/// Members that came out null are left out.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            members.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect()
+/// A SCIM filter; null where nothing is asked for.
+fn filter(whole: Option<&Mapping>, all: &[(String, FilterOperator, Mapping)], names: &Names) -> Result<Value, Fault> {
+    if let Some(whole) = whole {
+        let value = whole.evaluate(names)?;
+        if value.as_str().is_some_and(|s| !s.trim().is_empty()) {
+            return Ok((*value).clone());
         }
-        other => other.clone(),
     }
+    let mut tests = Vec::new();
+    for (attribute, operator, mapping) in all {
+        let value = mapping.evaluate(names)?;
+        if value.is_null() || value.as_str() == Some("") {
+            continue;
+        }
+        // RFC 7644 3.4.2.2: values are JSON, so a quote in a text cannot end it.
+        tests.push(format!("{attribute} {} {value}", operator.word()));
+    }
+    Ok(if tests.is_empty() { Value::Null } else { tests.join(" and ").into() })
+}
+
+/// A template's own objects drop members that come out null, and themselves where nothing is left of them; whole values
+/// that users give stay as they are. `None` where the value is to be left out.
+fn filled(template: &Mapping, names: &Names, is_top: bool) -> Result<Option<Value>, Fault> {
+    let Mapping::Object(members) = template else {
+        let value = template.evaluate(names)?;
+        return Ok((!value.is_null()).then(|| (*value).clone()));
+    };
+    let mut object = serde_json::Map::new();
+    for (key, member) in members {
+        if let Some(value) = filled(member, names, false)? {
+            object.insert(key.clone(), value);
+        }
+    }
+    let is_gone = object.is_empty() && !members.is_empty() && !is_top;
+    Ok((!is_gone).then_some(Value::Object(object)))
+}
+
+/// Puts a user's further members at their place, made where it was left out. The template's own members stay.
+fn add_members(body: &mut Value, at: &str, members: &Value) -> Result<(), Fault> {
+    let Value::Object(members) = members else { return Ok(()) };
+    if members.is_empty() {
+        return Ok(());
+    }
+    let mut place = body;
+    for key in at.split('/').skip(1) {
+        let Value::Object(object) = place else {
+            return Err(Fault::bad_input("the body has no place for more members"));
+        };
+        place = object.entry(key).or_insert_with(|| Value::Object(serde_json::Map::new()));
+    }
+    let Value::Object(object) = place else { return Err(Fault::bad_input("the body has no place for more members")) };
+    for (key, value) in members {
+        object.entry(key).or_insert_with(|| value.clone());
+    }
+    Ok(())
 }
 
 fn body(body: &ReadyBody, names: &Names) -> Result<(Bytes, Option<&'static str>), Fault> {
     Ok(match body {
         ReadyBody::None => (Bytes::new(), None),
-        ReadyBody::Json(mapping) => {
-            let value = mapping.evaluate(names)?;
-            // A template's own object drops what is null; a user's whole object is sent as it is.
-            let value = if matches!(mapping, Mapping::Object(_)) { without_nulls(&value) } else { (*value).clone() };
+        ReadyBody::Json { template, more } => {
+            let mut value = filled(template, names, true)?.unwrap_or(Value::Null);
+            if let Some((at, members)) = more {
+                add_members(&mut value, at, &*members.evaluate(names)?)?;
+            }
             if value.is_null() { (Bytes::new(), None) } else { (value.to_string().into(), Some("application/json")) }
         }
         ReadyBody::Form(pairs) => {
@@ -157,6 +212,11 @@ fn body(body: &ReadyBody, names: &Names) -> Result<(Bytes, Option<&'static str>)
             }
             (out.finish().into(), Some("application/x-www-form-urlencoded"))
         }
+        ReadyBody::AsGiven(mapping) => match &*mapping.evaluate(names)? {
+            Value::Null => (Bytes::new(), None),
+            Value::String(text) => (text.clone().into(), None),
+            other => (other.to_string().into(), Some("application/json")),
+        },
         ReadyBody::Text(mapping) => (text(&*mapping.evaluate(names)?).into(), None),
     })
 }

@@ -40,7 +40,9 @@ fn needed_scopes_are_declared() {
     }
     for auth in apps.auths() {
         assert!(auth.default_scopes.iter().all(|s| auth.scopes.contains_key(s)), "{}", auth.app);
-        assert!(!auth.help.is_empty() && auth.probe.is_some(), "{}: help and probe", auth.app);
+        let says_why = apps.app(auth.app.as_str()).unwrap().file.unconfirmed.iter().any(|u| u.contains("probe"));
+        assert!(auth.probe.is_some() || says_why, "{}: no probe, and nothing says why", auth.app);
+        assert!(!auth.help.is_empty(), "{}: help", auth.app);
         assert!(!auth.hosts.is_empty(), "{}: hosts", auth.app);
     }
 }
@@ -48,7 +50,7 @@ fn needed_scopes_are_declared() {
 #[test]
 fn every_app_has_a_raw_request() {
     for app in apps().apps() {
-        let raw = app.file.actions.values().any(|a| a.request.method.starts_with("${"));
+        let raw = app.file.actions.values().any(|a| a.request.method.starts_with("${input"));
         assert!(raw, "{}", app.file.app);
     }
 }

@@ -33,9 +33,15 @@ pub struct Action {
     /// Typed inputs.
     #[serde(default)]
     pub inputs: Vec<FieldDecl>,
+    /// Whether every answer goes to the flow, errors too; only refused credentials do not.
+    #[serde(default)]
+    pub every_answer: bool,
     /// Whether users may add inputs (custom attributes); they are `more` in mappings.
     #[serde(default)]
     pub more_inputs: bool,
+    /// A mapping that gives an object whose members become outputs beyond the declared ones (custom attributes).
+    #[serde(default)]
+    pub more_outputs: Option<Value>,
     /// The request.
     pub request: Request,
     /// Header that carries our idempotency key, where the app honours one.
@@ -66,10 +72,10 @@ pub struct Request {
     pub method: String,
     /// Path below the base URL, or a whole URL. Values put into it are percent-encoded as path segments.
     pub path: String,
-    /// Query parameters; a list gives one parameter an item.
+    /// Query parameters: a mapping, of which a list gives one parameter an item; or an object that is a [`Filter`].
     #[serde(default)]
     pub query: IndexMap<String, Value>,
-    /// An object whose members become further query parameters.
+    /// An object whose members become further query parameters; or a text, as `a=1&b=2`.
     #[serde(default)]
     pub more_query: Option<Value>,
     /// Headers.
@@ -78,15 +84,73 @@ pub struct Request {
     /// An object whose members become further headers.
     #[serde(default)]
     pub more_headers: Option<Value>,
-    /// Body as JSON (mappings inside), unless `form` or `text`.
+    /// Body as JSON (mappings inside), unless `form` or `text`. Members that come out null are left out, and objects
+    /// of the template that have no member left; what users give is sent as it is.
     #[serde(default)]
     pub json: Option<Value>,
+    /// Members from an object for a place of the JSON body.
+    #[serde(default)]
+    pub more_json: Option<MoreJson>,
     /// Body as a form.
     #[serde(default)]
     pub form: IndexMap<String, Value>,
+    /// Body as the user gave it: text as it is, anything else as JSON.
+    #[serde(default)]
+    pub body: Option<Value>,
     /// Body as text.
     #[serde(default)]
     pub text: Option<Value>,
+}
+
+/// Members from an object for a place of the JSON body. Members that the template sets by itself stay.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoreJson {
+    /// JSON pointer to an object of the body (RFC 6901).
+    pub at: String,
+    /// A mapping that gives an object.
+    pub members: Value,
+}
+
+/// A query parameter in the filter language of SCIM (RFC 7644 3.4.2.2), with values that cannot leave their quotes.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    /// A whole filter as the user wrote it; where it is not empty, `all` is not used.
+    #[serde(default)]
+    pub text: Option<Value>,
+    /// Attribute to operator (`eq`, `gt`, …) to mapping. Those that come out null are left out, the others joined by `and`.
+    pub all: IndexMap<String, IndexMap<FilterOperator, Value>>,
+}
+
+/// An operator of [`Filter`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum FilterOperator {
+    Eq,
+    Ne,
+    Sw,
+    Gt,
+    Ge,
+    Lt,
+    Le,
+}
+
+impl FilterOperator {
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Ne => "ne",
+            Self::Sw => "sw",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+        }
+    }
 }
 
 /// An output and where it comes from.

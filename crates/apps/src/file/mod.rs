@@ -45,6 +45,13 @@ pub struct AppFile {
     /// Requests a second at most for one connection.
     #[serde(default)]
     pub requests_per_second: Option<f64>,
+    /// Header with the Unix time in seconds at which requests are taken again, sent with 429: `X-Rate-Limit-Reset`.
+    #[serde(default)]
+    pub rate_limit_reset_header: String,
+    /// Whether every good answer with a body is JSON. What is not, as the page of a captive portal, is then not the
+    /// app's answer.
+    #[serde(default)]
+    pub answers_json: bool,
     /// Headers of every request.
     #[serde(default)]
     pub headers: IndexMap<String, serde_json::Value>,
