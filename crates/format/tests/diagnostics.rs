@@ -112,9 +112,9 @@ fn what_the_catalogue_does_not_know_is_explained() {
         &[
             ("a misspelt card", "  - card: okta/suspenduser\n    with: { id: a }"),
             ("a card without its family", "  - card: x/suspendUser\n    slot: okta\n    with: { id: a }"),
-            ("a misspelt field", "  - card: okta/readUser\n    with: { di: a }"),
+            ("a misspelt field", "  - card: okta/readUser\n    with: { ID or Lgin: a }"),
             ("a missing field", "  - card: okta/readUser"),
-            ("a misspelt slot", "  - card: okta/readUser\n    slot: otka\n    with: { id: a }"),
+            ("a misspelt slot", "  - card: okta/readUser\n    slot: otka\n    with: { ID or Login: a }"),
             ("a slot of another app", "  - card: playground/listPeople\n    slot: okta"),
             ("no slot", "  - card: playground/listPeople"),
             ("a slot for a function", "  - card: date/now\n    slot: okta"),
@@ -172,7 +172,7 @@ fn wrong_references_are_explained() {
             ),
             (
                 "a list for a text",
-                "  - id: u\n    card: okta/listUsersWithFilter\n  - card: okta/readUser\n    with: { id: \"${u.Users}\" }\n  - card: list/length\n    with: { list: \"${u.Users[0].ID}\" }",
+                "  - id: u\n    card: okta/listUsersWithFilter\n  - card: okta/readUser\n    with: { ID or Login: \"${u.Users}\" }\n  - card: list/length\n    with: { list: \"${u.Users[0].ID}\" }",
             ),
             ("a reserved name", "  - id: input\n    wait: 1s"),
             ("a name that is taken", "  - id: user\n    wait: 1s\n  - for_each: [1]\n    as: user"),
@@ -200,7 +200,7 @@ fn wrong_flows_are_explained() {
             ),
             (
                 "an action as a start",
-                "flow: a\nslots: { o: okta }\non: { card: okta/readUser, with: { id: a } }\ncards: []",
+                "flow: a\nslots: { o: okta }\non: { card: okta/readUser, with: { ID or Login: a } }\ncards: []",
             ),
             ("a misspelt event", "flow: a\nslots: { o: okta }\non: { card: okta/userCreatd, slot: o }\ncards: []"),
             ("an unused limit", "flow: a\nlimits: { date/now: 1 }\ncards: []"),

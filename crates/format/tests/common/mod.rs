@@ -12,7 +12,8 @@ use flowdeck_model::{AppName, CardDecl, CardName, CardRole, Catalogue, FieldDecl
 /// Cards by name; apps are the families of those that have one.
 pub(crate) struct TestCatalogue(Vec<Arc<CardDecl>>);
 
-/// `role name: inputs -> outputs`; a field is `key:type`, `!` after it means required. `*` allows more inputs.
+/// `role name: inputs -> outputs`; a field is `key:type`, `~` in an input's key is a space, `!` after the type means
+/// required. `*` allows more inputs.
 const CARDS: &[&str] = &[
     "function date/now -> date:date iso:text",
     "function date/diff start:date! end:date! -> days:number hours:number",
@@ -24,9 +25,9 @@ const CARDS: &[&str] = &[
     "function crypto/hmac text:text! key:secret! -> output:text",
     "event okta/userCreated -> ID:text Login:text",
     "action okta/listUsersWithFilter status:text -> Users:users",
-    "action okta/readUser id:text! -> ID:text Login:text Status:text First name:text",
+    "action okta/readUser ID~or~Login:text! -> ID:text Login:text Status:text First name:text",
     "action okta/suspendUser id:text! -> Status Code:number",
-    "action okta/addUserToGroup groupId:text! userId:text! -> Status Code:number",
+    "action okta/addNewUserToGroup Group~id:text! User~id:text! -> status:number",
     "action playground/listPeople department:text status:text q:text -> people:objects",
     "action playground/listGroups q:text -> groups:objects",
     "action playground/listGroupPeople group:text! -> people:objects",
@@ -82,7 +83,7 @@ fn field(word: &str) -> FieldDecl {
     let (key, kind) = word.split_once(':').unwrap();
     let required = kind.ends_with('!');
     let kind = kind.trim_end_matches('!');
-    let mut field = FieldDecl { required, ..FieldDecl::new(key, FieldType::Any) };
+    let mut field = FieldDecl { required, ..FieldDecl::new(&key.replace('~', " "), FieldType::Any) };
     field.kind = match kind {
         "text" => FieldType::Text,
         "number" => FieldType::Number,
