@@ -10,9 +10,11 @@ pub mod file;
 mod host;
 mod render;
 mod retry;
+mod schema;
 mod scope;
 mod tables;
 
 pub use builtin::Apps;
 pub use compile::{App, AppFileError};
 pub use host::AppHost;
+pub use schema::app_schema;

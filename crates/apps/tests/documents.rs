@@ -1,0 +1,64 @@
+//! The document's example is read, the schema takes every built-in file, and wrong files are told where they are wrong.
+//!
+//! Must never hold a copy of what the document shows.
+//! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
+
+use flowdeck_apps::{App, app_schema};
+use serde_json::Value;
+
+const DOCUMENT: &str = include_str!("../../../docs/app-files.md");
+const BUILT_IN: [&str; 4] = [
+    include_str!("../catalogue/http.app.yaml"),
+    include_str!("../catalogue/httpfunctions.app.yaml"),
+    include_str!("../catalogue/okta.app.yaml"),
+    include_str!("../catalogue/playground.app.yaml"),
+];
+
+fn example() -> &'static str {
+    DOCUMENT.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap()
+}
+
+#[test]
+fn the_example_is_an_app() {
+    let app = App::read("tickets", example()).unwrap();
+    let names: Vec<&str> = app.cards.iter().map(|card| card.name.as_str()).collect();
+    assert_eq!(names, ["tickets/list", "tickets/create", "tickets/raw"]);
+    assert!(app.auth.is_some());
+}
+
+#[test]
+fn the_schema_takes_what_is_read_and_refuses_other_words() {
+    let schema = jsonschema::validator_for(&app_schema()).unwrap();
+    for text in BUILT_IN.iter().chain([&example()]) {
+        let file: Value = serde_saphyr::from_str(text).unwrap();
+        let problems: Vec<String> = schema.iter_errors(&file).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+    for (from, to) in [
+        ("title: Tickets", "titel: Tickets"),
+        ("effect: observe", "effect: magic"),
+        ("in_doubt: retry", "in_douht: retry"),
+    ] {
+        let file: Value = serde_saphyr::from_str(&example().replacen(from, to, 1)).unwrap();
+        assert!(!schema.is_valid(&file), "{to}");
+    }
+}
+
+#[test]
+fn a_wrong_file_says_where_and_what() {
+    let check = |from: &str, to: &str, expected: &[&str]| {
+        let error = App::read("mine.app.yaml", &example().replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.starts_with("app file mine.app.yaml: "), "{error}");
+        for words in expected {
+            assert!(error.contains(words), "{words} is not in: {error}");
+        }
+    };
+    check("effect: observe", "effect: magic", &["magic", "observe", "line"]);
+    check("inputs:", "inptus:", &["inptus", "inputs"]);
+    check("summary: Makes a ticket.", "", &["summary"]);
+    check("${input.subject}", "${input.subject", &["action create", "json"]);
+    check("output: tickets", "output: people", &["action list", "people"]);
+    check("path: /tickets, json: {", "path: /tickets, text: x, json: {", &["one of"]);
+    check("app: tickets", "app: 'no name'", &["app"]);
+}
