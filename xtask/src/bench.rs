@@ -11,6 +11,8 @@ use crate::shell;
 const BENCHES: &[(&str, &str, &str, &str)] = &[
     ("store", "flowdeck-store", "commit", "our commit beside raw append, sync and batch"),
     ("waiting", "flowdeck-store", "waiting", "opening a store with 100,000 waiting runs"),
+    ("flows", "flowdeck", "flows", "flows of ten function cards, callers waiting, beside raw append and sync"),
+    ("waiting", "flowdeck", "waiting", "100,000 waiting runs in a fresh process: time to open the runtime, and memory"),
 ];
 
 /// Runs the named benches; all of them without a name.

@@ -13,8 +13,10 @@ use flowdeck_model::{PromptId, RunId, StepPath};
 use futures_util::Stream;
 use tokio::sync::{broadcast, watch};
 
-/// Most prompts that one subscriber watches for their answer; later ones are still announced.
+/// Most prompts that one subscriber remembers; the oldest are forgotten first.
 const WATCHED_MAX: usize = 10_000;
+/// Notices heard in a row before changed prompts are looked at, so that neither holds the other up.
+const HEARD_MAX: u32 = 64;
 
 /// Something happened, durably.
 #[derive(Debug, Clone)]
@@ -70,12 +72,18 @@ pub enum RuntimeEvent {
     },
 }
 
-/// A subscription, from [`crate::Runtime::events`]. Ends when the runtime is gone.
+/// A subscription, from [`crate::Runtime::events`]. Events of runs come in their order, and so do those of prompts;
+/// between the two only this is promised: a run is told to wait before its prompt is told. It keeps the store open
+/// until it is dropped.
 pub struct Events {
     notices: broadcast::Receiver<Notice>,
     changes: watch::Receiver<u64>,
     registry: Registry,
+    /// Open prompts that were told.
     told: BTreeSet<PromptId>,
+    /// Prompts that were told, open or not.
+    known: BTreeSet<PromptId>,
+    heard: u32,
     waiting: VecDeque<RuntimeEvent>,
 }
 
@@ -93,7 +101,15 @@ impl Events {
     ) -> Self {
         // What is open already is told first.
         changes.mark_changed();
-        Self { notices, changes, registry, told: BTreeSet::new(), waiting: VecDeque::new() }
+        Self {
+            notices,
+            changes,
+            registry,
+            told: BTreeSet::new(),
+            known: BTreeSet::new(),
+            heard: 0,
+            waiting: VecDeque::new(),
+        }
     }
 
     /// The next event; `None` when the runtime is gone. Prompts that are open already come first.
@@ -102,12 +118,13 @@ impl Events {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
+            if self.heard >= HEARD_MAX && self.changes.has_changed().unwrap_or(false) {
+                self.look_at_prompts().await;
+                continue;
+            }
+            // What runs say comes first: a prompt is told after the run that waits for it.
             tokio::select! {
                 biased;
-                changed = self.changes.changed() => {
-                    changed.ok()?;
-                    self.look_at_prompts().await;
-                }
                 notice = self.notices.recv() => match notice {
                     Ok(notice) => self.heard(notice).await,
                     Err(broadcast::error::RecvError::Lagged(count)) => {
@@ -116,6 +133,10 @@ impl Events {
                     }
                     Err(broadcast::error::RecvError::Closed) => return None,
                 },
+                changed = self.changes.changed() => {
+                    changed.ok()?;
+                    self.look_at_prompts().await;
+                }
             }
         }
     }
@@ -129,6 +150,7 @@ impl Events {
     }
 
     async fn heard(&mut self, notice: Notice) {
+        self.heard += 1;
         if notice.seq.is_none() {
             return;
         }
@@ -139,7 +161,7 @@ impl Events {
             NoticeKind::InDoubt { path } => RuntimeEvent::RunInDoubt { run, path },
             NoticeKind::Waiting { path, reason, prompt } => {
                 self.waiting.push_back(RuntimeEvent::RunWaiting { run, path, reason });
-                if let Some(id) = prompt.filter(|id| !self.told.contains(id)) {
+                if let Some(id) = prompt.filter(|id| !self.known.contains(id)) {
                     match self.registry.prompt(id).await {
                         Ok(prompt) => self.tell(prompt),
                         Err(error) => tracing::warn!(%error, "a prompt that a run waits for cannot be read"),
@@ -153,8 +175,11 @@ impl Events {
     }
 
     fn tell(&mut self, prompt: PromptView) {
-        if self.told.len() < WATCHED_MAX {
-            self.told.insert(prompt.id);
+        for set in [&mut self.told, &mut self.known] {
+            set.insert(prompt.id);
+            if set.len() > WATCHED_MAX {
+                set.pop_first();
+            }
         }
         let over = prompt.state != PromptState::Open;
         self.waiting.push_back(RuntimeEvent::PromptOpened { prompt: Box::new(prompt.clone()) });
@@ -174,6 +199,8 @@ impl Events {
 
     /// Tells prompts that opened or ended since the last look.
     async fn look_at_prompts(&mut self) {
+        self.changes.mark_unchanged();
+        self.heard = 0;
         for id in self.told.clone() {
             match self.registry.prompt(id).await {
                 Ok(prompt) if prompt.state != PromptState::Open => self.ended(prompt),
@@ -187,7 +214,7 @@ impl Events {
         match self.registry.prompts(&PromptFilter::open()).await {
             Ok(open) => {
                 for prompt in open {
-                    if !self.told.contains(&prompt.id) {
+                    if !self.known.contains(&prompt.id) {
                         self.tell(prompt);
                     }
                 }
