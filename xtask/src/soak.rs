@@ -55,6 +55,15 @@ const SOAKS: &[Soak] = &[
         size: "FLOWDECK_SOAK_CLOCKS",
         full: 10_000,
     },
+    Soak {
+        name: "hostile",
+        about: "slow and hostile servers in random forms: every request has a bounded, typed end",
+        package: "flowdeck-egress",
+        test: "soak",
+        filter: "",
+        size: "FLOWDECK_SOAK_HOSTILE",
+        full: 5_000,
+    },
 ];
 
 /// Runs the named soaks at full size; all of them without a name.
