@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowdeck_engine::ports::Space;
-use flowdeck_engine::{EngineError, EntryKind, RunView, Settlement, Start, Status, WaitReason};
+use flowdeck_engine::{EngineError, EntryKind, Limits, RunView, Settlement, Start, Status, WaitReason};
 use flowdeck_model::table::TableOp;
 use flowdeck_model::{Fields, Flow, Value};
 use flowdeck_sim::{StoreFault, World};
@@ -76,16 +76,21 @@ fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
     });
 }
 
+/// Commits come often, so that crashes find every state that can be on disk.
+fn world() -> World {
+    World::new(Limits { commit_after_steps: 2, ..Limits::default() })
+}
+
 /// Without a crash: what comes of it, and how many operations it takes.
 async fn calm(name: &str, build: fn(&World) -> Arc<Flow>) -> (Outcome, u64) {
-    let mut world = World::default();
+    let mut world = world();
     let flow = build(&world);
     assert_eq!(to_end(&mut world, &flow, &[]).await, 0);
     (outcome(name, &world).await, world.store.operations())
 }
 
 async fn check(case: &str, build: fn(&World) -> Arc<Flow>, crashes: &[Crash], expected: &Outcome) -> usize {
-    let mut world = World::default();
+    let mut world = world();
     let flow = build(&world);
     let crashed = to_end(&mut world, &flow, crashes).await;
     let found = outcome(case, &world).await;

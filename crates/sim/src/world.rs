@@ -24,6 +24,7 @@ pub struct World {
     pub store: Arc<FakeStore>,
     /// The engine of the current process.
     pub engine: Engine,
+    limits: Limits,
 }
 
 impl Default for World {
@@ -44,9 +45,9 @@ impl World {
             cards: cards.clone(),
             authorizer: authorizer.clone(),
             seed: 1,
-            limits,
+            limits: limits.clone(),
         });
-        Self { clock, cards, authorizer, store, engine }
+        Self { clock, cards, authorizer, store, engine, limits }
     }
 
     /// Ends the process at once and starts another on the same disk.
@@ -59,7 +60,7 @@ impl World {
             cards: self.cards.clone(),
             authorizer: self.authorizer.clone(),
             seed: self.store.epoch() + 99,
-            limits: Limits::default(),
+            limits: self.limits.clone(),
         });
     }
 

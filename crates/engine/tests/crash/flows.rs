@@ -56,7 +56,7 @@ pub(crate) fn all() -> Vec<Case> {
         ("children", |_| {
             let helper = json!({"name": "child", "cards": [free("w", "${input.v}")]});
             let start = card("k", json!({"call_flow_async": {"flow": "child", "with": {"v": "${item}"}}}));
-            build(json!({"helpers": {"child": helper}}), json!([each(2, json!([start]), "${item}")]))
+            build(json!({"helpers": {"child": helper}}), json!([each(4, json!([start]), "${item}")]))
         }),
         ("time and a signal", |_| {
             let wait = |id: &str, until: Value| card(id, json!({"wait": {"until": until}}));

@@ -381,3 +381,24 @@ async fn a_child_outlives_its_parents_cancellation() {
     statuses.sort_by_key(|s| s.0);
     assert_eq!(statuses, [(false, Status::Cancelled), (true, Status::Finished)]);
 }
+
+#[tokio::test]
+async fn a_stop_ends_a_long_run_of_functions_and_the_next_start_goes_on() {
+    let mut world = World::default();
+    let times = json!({"times": {"count": 20_000, "as": "i", "concurrency": 1, "lane": {"cards": [echo("e", json!({"i": "${i}"}))]}}});
+    let flow = flow(json!({"cards": [card("t", times)]}));
+    let run = world.engine.start(start(&flow)).await.unwrap();
+    let (shutdown, is_over) = tokio::sync::watch::channel(false);
+    let engine = world.engine.clone();
+    let forever = tokio::spawn(async move { engine.run_forever(is_over).await });
+    while view(&world.engine, run).await.counts.steps < 1_000 {
+        tokio::task::yield_now().await;
+    }
+    shutdown.send(true).unwrap();
+    forever.await.unwrap().unwrap();
+    let stopped = view(&world.engine, run).await;
+    assert!(stopped.status == Status::Running && stopped.counts.steps < 20_000, "{:?}", stopped.counts);
+    world.restart();
+    world.engine.recover().await.unwrap();
+    assert_eq!(go_on(&world, run).await.output.unwrap().get("count"), &json!(20_000));
+}
