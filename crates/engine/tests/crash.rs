@@ -46,6 +46,8 @@ fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
         let mut known = Vec::new();
         for (at, (name, build)) in flows.iter().enumerate() {
             let (outcome, operations) = calm(name, *build).await;
+            let children = if *name == "children" { 4 } else { 0 };
+            assert_eq!(outcome.statuses.len(), 1 + children, "{name}: {outcome:?}");
             for n in 1..=operations {
                 singles.extend([StoreFault::DieBefore, StoreFault::DieAfter].map(|fault| (at, vec![(n, fault)])));
             }

@@ -30,7 +30,8 @@ impl Live {
         ops: Vec<Op>,
     ) -> Result<(), EngineError> {
         self.start_children()?;
-        if !self.dirty && self.entries.is_empty() && !(stops && self.stored.ready) {
+        let is_new = self.dirty || !self.entries.is_empty() || !self.ops.is_empty() || !ops.is_empty();
+        if !is_new && !(stops && self.stored.ready) {
             return Ok(());
         }
         super::views::refresh(&mut self.view, &self.state, &self.program);
