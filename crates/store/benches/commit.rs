@@ -11,11 +11,11 @@ use std::time::Instant;
 use flowdeck_engine::ports::store::{Delta, Space, Store};
 use flowdeck_store::{Options, SledStore};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 const VALUE_BYTES: usize = 300;
 
 fn commits(writers: u32) -> u32 {
-    if writers == 1 { 1_000 } else { writers * 100 }
+    if writers == 1 { 1_000 } else { writers * 200 }
 }
 
 fn pair(writer: u32, n: u32) -> (Vec<u8>, Vec<u8>) {

@@ -101,38 +101,38 @@ impl Group {
             let key = stored_key(*space, key);
             if let Some(change) = self.changes.get(&key) {
                 for part in parts(change.tail, &key) {
-                    self.set(part, None);
+                    self.set(part, None, Tail::None);
                 }
             }
             let Op::Put { value, .. } = op else {
-                self.set(key, None);
+                self.set(key, None, Tail::None);
                 continue;
             };
-            let head = if record::is_inline(&key, value) {
-                record::seal(&key, 0, value)
+            let (head, tail) = if record::is_inline(&key, value) {
+                (record::seal(&key, 0, value), Tail::None)
             } else if value.len() > record::SPLIT_BYTES_MAX {
                 let hash = record::hash(value);
                 let reference = record::reference_key(&hash, &key);
                 let sealed = record::reference(&reference);
-                self.set(reference, Some(sealed));
-                record::blob_head(&key, &hash, value.len())
+                self.set(reference, Some(sealed), Tail::None);
+                (record::blob_head(&key, &hash, value.len()), Tail::Blob(hash))
             } else {
                 account.next_id += 1;
                 for (index, chunk) in record::chunks(value).enumerate() {
                     let key = record::chunk_key(account.next_id, index);
                     let sealed = record::seal(&key, record::KIND_CHUNK, chunk);
-                    self.set(key, Some(sealed));
+                    self.set(key, Some(sealed), Tail::None);
                 }
-                record::split_head(&key, account.next_id, value.len())
+                let tail = Tail::Split { id: account.next_id, len: value.len() as u32 };
+                (record::split_head(&key, account.next_id, value.len()), tail)
             };
-            self.set(key, Some(head));
+            self.set(key, Some(head), tail);
         }
     }
 
-    fn set(&mut self, key: Vec<u8>, record: Option<Vec<u8>>) {
+    fn set(&mut self, key: Vec<u8>, record: Option<Vec<u8>>, tail: Tail) {
         debug_assert!(record.as_ref().is_none_or(|record| key.len() + record.len() <= record::RECORD_BYTES_MAX));
         self.bytes += key.len() + record.as_ref().map_or(0, Vec::len);
-        let tail = record.as_deref().and_then(|record| Tail::of(&key, record)).unwrap_or(Tail::None);
         let change = self.changes.entry(key).or_insert_with(Change::absent);
         change.new = Some(record);
         change.tail = tail;

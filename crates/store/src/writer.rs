@@ -22,6 +22,8 @@ use crate::{ballast, blobs, check, fault};
 
 const GROUP_COMMITS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
+/// How often the writer lets callers run before it begins a group much smaller than the one before.
+const GATHER_TRIES: usize = 8;
 /// Only to look up from time to time; the end of the store wakes the writer.
 const NOTHING_TO_DO: Duration = Duration::from_secs(3600);
 
@@ -48,10 +50,24 @@ struct Gathering {
 
 impl Writer {
     pub(crate) fn run(mut self, queue: &Queue) {
+        let mut last = 0;
         loop {
             let patience = if self.log.tail_bytes() > 0 { self.options.checkpoint_after } else { NOTHING_TO_DO };
             match queue.take(patience) {
-                Taken::Requests(requests) => self.serve(requests),
+                Taken::Requests(mut requests) => {
+                    // Those answered just now are about to ask again; the first of them need not pay for a sync alone.
+                    for _ in 0..GATHER_TRIES {
+                        if requests.len() * 2 >= last {
+                            break;
+                        }
+                        std::thread::yield_now();
+                        if let Taken::Requests(more) = queue.take(Duration::ZERO) {
+                            requests.extend(more);
+                        }
+                    }
+                    last = requests.len();
+                    self.serve(requests);
+                }
                 Taken::Idle => self.tidy_up(),
                 Taken::Closed => return self.tidy_up(),
             }
