@@ -60,11 +60,11 @@ fn text() -> String {
     let mut before = "input.name".to_owned();
     for n in 1..CARDS {
         text.push_str(&format!(
-            "  - id: c{n}\n    card: string/toUpperCase\n    with: {{ text: \"${{{before}}}\" }}\n"
+            "  - id: c{n}\n    card: string/toUpperCase\n    with: {{ string: \"${{{before}}}\" }}\n"
         ));
         before = format!("c{n}.output");
     }
-    text.push_str(&format!("  - id: c{CARDS}\n    card: string/capitalize\n    with: {{ text: \"${{{before}}}\" }}\n"));
+    text.push_str(&format!("  - id: c{CARDS}\n    card: string/capitalize\n    with: {{ string: \"${{{before}}}\" }}\n"));
     text
 }
 
