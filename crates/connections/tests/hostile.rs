@@ -90,6 +90,25 @@ async fn an_answer_counts_once_and_a_code_is_sent_once() {
 }
 
 #[tokio::test]
+async fn a_code_is_not_sent_again_by_the_process_after_one_that_died_while_sending_it() {
+    let provider = Provider::start().await;
+    let bench = bench(&provider, RedirectPolicy::Registered, None).await;
+    let attempt = bench.begin("m", "x", BROWSER, &[]).await;
+    let answer = format!("code=1&state={}", state_of(&attempt));
+    let store = bench.store.clone();
+    provider.tokens(move |_| {
+        store.kill();
+        token("a", None)
+    });
+    assert_eq!(bench.registry.callback(&answer).await.unwrap_err().code(), "connect.store");
+    let bench = bench.restart().await;
+    assert_eq!(bench.registry.callback(&answer).await.unwrap_err().code(), "connect.unknown_state");
+    assert_eq!(bench.registry.paste(attempt.id, "1").await.unwrap_err().code(), "connect.attempt_over");
+    assert_eq!(failed(bench.registry.attempt(attempt.id).await.unwrap()).0, "interrupted");
+    assert_eq!(provider.token_calls().len(), 1);
+}
+
+#[tokio::test]
 async fn an_answer_that_comes_too_late_is_refused() {
     let provider = Provider::start().await;
     let bench = bench(&provider, RedirectPolicy::Registered, None).await;
@@ -221,7 +240,8 @@ async fn answers_of_any_size_and_shape_end_in_words() {
     let kind = oauth(&provider.base, &[OAuthGrant::ClientCredentials, OAuthGrant::Device]);
     bench.apps.put(app("m", &provider.base, AuthKind::OAuth2(Box::new(kind)), vec![]));
     let deep = "[".repeat(30_000);
-    for body in ["x".repeat(70_000), deep, "{\"access_token\":".to_owned(), "\u{0}\u{ffff}".to_owned()] {
+    let long = json!({ "access_token": "a", "padding": "x".repeat(70_000) }).to_string();
+    for body in [long, deep, "{\"access_token\":".to_owned(), "\u{0}\u{ffff}".to_owned()] {
         provider.tokens(move |_| text_reply(200, &body));
         assert_eq!(failed(bench.begin("m", "x", Surface::Direct, &[]).await).0, "unreachable");
     }

@@ -91,6 +91,23 @@ async fn a_token_near_its_end_is_renewed_once_for_all_who_ask() {
 }
 
 #[tokio::test]
+async fn a_grant_that_is_found_dead_is_tried_once_for_all_who_ask() {
+    let provider = Provider::start().await;
+    let (bench, _) = connected(&provider, Rotation::Static).await;
+    provider.tokens(|_| json_reply(400, &json!({ "error": "invalid_grant" })));
+    bench.clock.advance(HOUR);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let registry = bench.registry.clone();
+        tasks.spawn(async move { registry.authorize(&wanted()).await.unwrap() });
+    }
+    while let Some(decision) = tasks.join_next().await {
+        assert!(matches!(decision.unwrap(), Decision::Wait(hold) if hold.reason == PromptReason::Lost));
+    }
+    assert_eq!(refreshes(&provider), 1);
+}
+
+#[tokio::test]
 async fn the_intent_is_durable_before_the_call_and_the_answer_before_it_is_read() {
     let provider = Provider::start().await;
     let (bench, _) = connected(&provider, Rotation::Static).await;
@@ -177,6 +194,46 @@ async fn an_answer_that_got_lost_on_its_way_is_fetched_again_within_the_grace() 
 }
 
 #[tokio::test]
+async fn an_answer_that_was_sealed_before_a_crash_is_used_without_another_call() {
+    let provider = Provider::start().await;
+    let (bench, _) = connected(&provider, Rotation::SingleUse { grace_s: 0 }).await;
+    let store = bench.store.clone();
+    provider.tokens(move |_| {
+        // The sealed answer is the next operation, the new generation the one after the read that checks the old one.
+        store.fail_at(store.operations() + 2, StoreFault::DieBefore);
+        token("access-2", Some("refresh-2"))
+    });
+    bench.clock.advance(HOUR);
+    bench.registry.authorize(&wanted()).await.unwrap_err();
+    let bench = bench.restart().await;
+    let used = bench.ready(&wanted()).await;
+    assert_eq!((used.generation, refreshes(&provider)), (2, 1));
+    assert_eq!(bearer(&bench, &provider, &used).await, "Bearer access-2");
+}
+
+#[tokio::test]
+async fn a_renewal_without_an_answer_is_repeated_within_the_grace_and_not_beyond_while_the_token_works() {
+    for (grace_s, pause_s, calls) in [(60, 2, 2), (60, 61, 1), (0, 2, 1)] {
+        let provider = Provider::start().await;
+        let (bench, _) = connected(&provider, Rotation::SingleUse { grace_s }).await;
+        let lost = Mutex::new(false);
+        provider.tokens(move |_| match std::mem::replace(&mut *lost.lock(), true) {
+            false => text_reply(200, "<html>the answer went elsewhere</html>"),
+            true => token("access-2", Some("refresh-2")),
+        });
+        bench.clock.advance(HOUR - 600_000);
+        assert_eq!(bench.ready(&wanted()).await.generation, 1, "the token still works");
+        bench.clock.advance(pause_s * 1_000);
+        let used = bench.ready(&wanted()).await;
+        assert_eq!(
+            (refreshes(&provider), used.generation),
+            (calls, calls as u64),
+            "grace {grace_s} s, after {pause_s} s"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_never_left_puts_nothing_in_doubt() {
     let provider = Provider::start().await;
     let (bench, id) = connected(&provider, Rotation::SingleUse { grace_s: 0 }).await;
@@ -186,6 +243,12 @@ async fn a_call_that_never_left_puts_nothing_in_doubt() {
     kind.token_url = "http://127.0.0.1:1/oauth/token".into();
     offline.hosts.push("http://127.0.0.1:1".into());
     let online = bench.auth("m");
+    bench.apps.put(offline.clone());
+    bench.clock.advance(HOUR - 100_000);
+    assert_eq!(bench.ready(&wanted()).await.generation, 1);
+    bench.apps.put(online.clone());
+    bench.clock.advance(10_000);
+    assert_eq!(bench.ready(&wanted()).await.generation, 2, "it is renewed as soon as there is a network");
     bench.apps.put(offline);
     for _ in 0..5 {
         bench.clock.advance(2 * HOUR);
@@ -194,7 +257,7 @@ async fn a_call_that_never_left_puts_nothing_in_doubt() {
     assert_eq!(state(&bench.registry, id).await, ConnectionState::Degraded);
     bench.apps.put(online);
     bench.clock.advance(HOUR);
-    assert_eq!(bench.ready(&wanted()).await.generation, 2, "days without a network kill no grant");
+    assert_eq!(bench.ready(&wanted()).await.generation, 3, "days without a network kill no grant");
 }
 
 #[tokio::test]
