@@ -187,7 +187,6 @@ impl Call<'_> {
     }
 
     /// Runs it to its end.
-    #[must_use]
     pub fn run(self) -> Outcome {
         self.spawn().end()
     }

@@ -16,3 +16,4 @@ pub mod port;
 pub mod proxy;
 pub mod running;
 pub mod wait;
+pub mod world;

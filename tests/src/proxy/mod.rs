@@ -120,22 +120,40 @@ impl Proxy {
     /// # Panics
     /// When they do not come.
     pub fn wait_for(&self, method: &str, path: &str, n: usize) {
+        self.wait(&format!("{n} requests {method} {path}"), |seen| {
+            seen.iter().filter(|seen| seen.is(method, path)).count() >= n
+        });
+    }
+
+    /// Blocks until such a request was answered.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn wait_answered(&self, method: &str, path: &str) {
+        self.wait(&format!("an answer to {method} {path}"), |seen| {
+            seen.iter().any(|seen| seen.is(method, path) && seen.status.is_some())
+        });
+    }
+
+    fn wait(&self, what: &str, holds: impl Fn(&[Seen]) -> bool) {
         let end = deadline();
         let mut state = self.shared.lock();
-        loop {
-            let came = state.seen.iter().filter(|seen| seen.is(method, path)).count();
-            if came >= n {
-                return;
-            }
+        while !holds(&state.seen) {
             let left = end.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{came} of {n} requests {method} {path} came in {DEADLINE_S} s");
+            assert!(!left.is_zero(), "waited {DEADLINE_S} s in vain for {what}; seen: {:#?}", state.seen);
             state = self.shared.changed.wait_timeout(state, left).expect("the state").0;
         }
     }
 
-    /// From now on the API token is refused.
-    pub fn refuse_api_token(&self) {
-        self.shared.lock().api_token_works = false;
+    /// Every token that was handed out and not revoked, to look for where it must not be.
+    #[must_use]
+    pub fn tokens(&self) -> Vec<String> {
+        self.shared.lock().tokens.iter().map(|token| token.text.clone()).collect()
+    }
+
+    /// Whether the API token is taken; it is, unless a test says otherwise.
+    pub fn take_api_token(&self, on: bool) {
+        self.shared.lock().api_token_works = on;
     }
 
     /// Whether requests whose token lacks Okta's scope are refused; they are, unless a test says otherwise.

@@ -20,7 +20,7 @@ use super::{Shared, State};
 /// A token that was handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    text: String,
+    pub(super) text: String,
     refresh: bool,
 }
 

@@ -179,7 +179,7 @@ fn people_have_a_last_login_and_the_day_they_were_made() {
         // The day, as the fixture was made anew a moment ago.
         assert_eq!(user["created"].as_str().unwrap()[..10], person.created[..10]);
     }
-    org.proxy.refuse_api_token();
+    org.proxy.take_api_token(false);
     assert_eq!(users(&http, &org, &format!("SSWS {API_TOKEN}")).status.as_u16(), 401);
 }
 

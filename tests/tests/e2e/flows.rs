@@ -1,0 +1,60 @@
+//! Flows that the tests run, beside the samples in `flows/`.
+//!
+//! Must never be longer than what its test is about.
+//! Tests: they are used in all files.
+
+/// Suspends everybody who is active but the two who administer, one after the other.
+pub(crate) fn suspend_all(slot: &str) -> String {
+    format!(
+        r#"
+flow: suspend-all
+slots:
+  okta: {slot}
+cards:
+  - id: now
+    card: date/now
+  - id: active
+    card: okta/listUsersWithSearch
+    with: {{ search: idle.person }}
+  - id: each_user
+    for_each: ${{active.Users}}
+    as: user
+    cards:
+      - id: suspend
+        card: okta/suspendUser
+        with: {{ id: "${{user.ID}}" }}
+        timeout: 2s
+  - return: {{ count: "${{each_user.count}}" }}
+"#
+    )
+}
+
+/// Makes one group: a write that is asked about where it is in doubt.
+pub(crate) const MAKE_GROUP: &str = r#"
+flow: make-group
+slots:
+  okta: { app: okta }
+cards:
+  - id: now
+    card: date/now
+  - id: make
+    card: okta/createGroup
+    with: { name: Night shift, description: Made by a flow. }
+    timeout: 2s
+  - return: { id: "${make.ID}" }
+"#;
+
+/// Counts groups: another flow of the same app.
+pub(crate) fn count_groups(name: &str, slot: &str) -> String {
+    format!(
+        r#"
+flow: {name}
+slots:
+  okta: {slot}
+cards:
+  - id: found
+    card: okta/searchGroups
+  - return: {{ groups: "${{size(found.Groups)}}" }}
+"#
+    )
+}
