@@ -75,6 +75,12 @@ impl Deck {
         self.project().join(".flowdeck")
     }
 
+    /// Its runtime folder, where the local socket is.
+    #[must_use]
+    pub fn runtime_folder(&self) -> PathBuf {
+        self.folder.path().join("run")
+    }
+
     /// Writes a file into the project; answers its path.
     ///
     /// # Panics

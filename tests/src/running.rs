@@ -133,6 +133,21 @@ impl Running {
         self.end()
     }
 
+    /// Kills it at once and does not wait for it.
+    pub fn kill_now(&mut self) {
+        self.child.kill().ok();
+    }
+
+    /// All that it said so far.
+    ///
+    /// # Panics
+    /// When a reader panicked.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let text = self.output.text.lock().expect("the output");
+        format!("`{}`\n{}\n{}", self.words, text.lines.join("\n"), text.errors)
+    }
+
     /// Presses Ctrl-C.
     ///
     /// # Panics
