@@ -108,11 +108,12 @@ impl Deck {
             arguments: arguments.iter().map(|a| OsString::from(*a)).collect(),
             input: None,
             environment: Vec::new(),
+            through: Vec::new(),
         }
     }
 
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         let home = self.folder.path().join("home");
         command.env_clear().current_dir(self.project());
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -154,9 +155,17 @@ pub struct Call<'a> {
     arguments: Vec<OsString>,
     input: Option<String>,
     environment: Vec<(String, String)>,
+    through: Vec<String>,
 }
 
 impl Call<'_> {
+    /// Started by another program, as in `strace flowdeck …`.
+    #[must_use]
+    pub fn through(mut self, words: &[&str]) -> Self {
+        self.through = words.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
     /// What stands on its standard input.
     #[must_use]
     pub fn input(mut self, text: &str) -> Self {
@@ -184,7 +193,14 @@ impl Call<'_> {
     /// When the program cannot be started.
     #[must_use]
     pub fn spawn(self) -> Running {
-        let mut command = self.deck.command();
+        let mut command = match self.through.split_first() {
+            None => self.deck.command(&self.deck.program),
+            Some((program, words)) => {
+                let mut command = self.deck.command(Path::new(program));
+                command.args(words).arg(&self.deck.program);
+                command
+            }
+        };
         command.args(&self.arguments).envs(self.environment);
         let piped = if self.input.is_some() { Stdio::piped() } else { Stdio::null() };
         command.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped());

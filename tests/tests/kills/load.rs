@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use flowdeck_tests::deck::Deck;
+use flowdeck_tests::deck::{Call, Deck};
 use flowdeck_tests::ledger::Ledger;
 use flowdeck_tests::running::Running;
 use flowdeck_tests::socket::Socket;
@@ -48,7 +48,21 @@ pub(crate) enum Kill {
     AfterAcknowledged { runs: usize },
     /// So long after it answers.
     UnderLoad { after_ms: u64 },
+    /// When one of its threads makes this system call for the `nth` time, before the call is carried out.
+    AtCall { call: &'static str, nth: u64 },
 }
+
+/// Calls to be killed at: the log's sync, its writes, files put in place, requests and answers that leave.
+pub(crate) const CALLS: &[&str] = &[
+    "fdatasync",
+    "write,pwrite64,writev",
+    "fsync,rename,renameat,renameat2,unlink",
+    "sendto,sendmsg,writev",
+    "connect",
+];
+
+/// How long a holder that is to be killed at a call may run without making it.
+const CALL_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// A data folder under siege.
 pub(crate) struct Siege {
@@ -58,6 +72,7 @@ pub(crate) struct Siege {
     pub(crate) figures: Figures,
     acknowledged: (Mutex<usize>, Condvar),
     next: AtomicUsize,
+    at_call: AtomicUsize,
 }
 
 /// Names of runs that were asked for: their run, where it was acknowledged.
@@ -94,6 +109,7 @@ impl Siege {
             figures: Figures::default(),
             acknowledged: Default::default(),
             next: AtomicUsize::new(0),
+            at_call: AtomicUsize::new(0),
         }
     }
 
@@ -104,8 +120,10 @@ impl Siege {
     pub(crate) fn figures(&self) -> String {
         let f = &self.figures;
         format!(
-            "{} starts of the program (slowest to answer {} ms), {} runs acknowledged, {} starts repeated with their key, \
+            "{} kills ({} at a system call), {} starts of the program (slowest to answer {} ms), {} runs acknowledged, {} starts repeated with their key, \
              {} effects, {} writes in doubt settled, {} runs checked: 0 lost, 0 duplicated entries, 0 gaps, 0 repeated effects, 0 failed starts",
+            f.kills,
+            self.at_call.load(Ordering::SeqCst),
             f.starts,
             f.slowest_start_ms,
             self.acknowledged(),
@@ -122,7 +140,11 @@ impl Siege {
 
     pub(crate) fn start_holder(&mut self) -> Running {
         self.figures.starts += 1;
-        self.deck.flowdeck(&["run", "keeper.flow.yaml", "--json", "--no-input"]).spawn()
+        self.holder().spawn()
+    }
+
+    fn holder(&self) -> Call<'_> {
+        self.deck.flowdeck(&["run", "keeper.flow.yaml", "--json", "--no-input"])
     }
 
     /// Waits until this very process answers. That it ends instead is a failed start.
@@ -140,6 +162,9 @@ impl Siege {
     }
 
     pub(crate) fn kill(&mut self, kill: Kill) {
+        if let Kill::AtCall { call, nth } = kill {
+            return self.kill_at(call, nth);
+        }
         let mut holder = self.start_holder();
         let socket = self.socket();
         if let Kill::Starting { after_ms } = kill {
@@ -158,6 +183,7 @@ impl Siege {
                     Kill::UnderLoad { after_ms } | Kill::Starting { after_ms } => {
                         std::thread::park_timeout(Duration::from_millis(after_ms));
                     }
+                    Kill::AtCall { .. } => unreachable!("killed elsewhere"),
                 }
                 assert!(!holder.has_ended(), "the holder ended by itself: {}", holder.said());
                 over.store(true, Ordering::SeqCst);
@@ -165,6 +191,36 @@ impl Siege {
             });
         }
         holder.kill_now();
+        let outcome = holder.end();
+        assert_eq!(outcome.signal, Some(9), "it was killed and nothing else: {outcome}");
+        self.figures.kills += 1;
+    }
+
+    /// Killed by `strace` at a system call; where it does not come to that call, at random as usual.
+    fn kill_at(&mut self, call: &str, nth: u64) {
+        self.figures.starts += 1;
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={nth}"));
+        let words = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+        let mut holder = self.holder().through(&words).spawn();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..CALLERS {
+                scope.spawn(|| {
+                    let began = Instant::now();
+                    while !over.load(Ordering::SeqCst) && began.elapsed() < CALL_WITHIN {
+                        self.call_until(&over);
+                        std::thread::park_timeout(Duration::from_millis(5));
+                    }
+                });
+            }
+            let end = Instant::now() + CALL_WITHIN;
+            while !holder.has_ended() && Instant::now() < end {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+            over.store(true, Ordering::SeqCst);
+            self.at_call.fetch_add(usize::from(holder.has_ended()), Ordering::SeqCst);
+            holder.kill_now();
+        });
         let outcome = holder.end();
         assert_eq!(outcome.signal, Some(9), "it was killed and nothing else: {outcome}");
         self.figures.kills += 1;
