@@ -212,15 +212,21 @@ impl World {
         if shown["run"].is_object() { shown["run"].clone() } else { shown }
     }
 
-    /// What a run's history says of a step: `finished`, `waiting` and so on, in order.
+    /// What a run's history says of a step: `step_finished`, `waiting` and so on, in order.
     ///
     /// # Panics
     /// Where there is no such run.
     #[must_use]
     #[track_caller]
     pub fn history(&self, run: &str, path: &str) -> Vec<String> {
-        let outcome = self.command(&["runs", "tail", run]).run();
-        outcome.of_type("step").iter().filter(|s| s["path"] == path).map(|s| text(&s["what"])).collect()
+        let shown = self.command(&["runs", "show", run]).json();
+        let word = |what: &Value| match what {
+            Value::String(word) => word.clone(),
+            Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+            other => panic!("no entry: {other}"),
+        };
+        let entries = shown["entries"].as_array().expect("entries");
+        entries.iter().filter(|e| e["p"] == path).map(|e| word(&e["w"])).collect()
     }
 
     /// The run is finished.

@@ -102,29 +102,34 @@ impl Api {
         Ok(list.entries)
     }
 
+    /// Tells a run something, which has no answer of its own; the run as it stands then.
+    async fn tell<B: Serialize + Sync>(&self, run: RunId, what: &str, body: &B) -> Result<RunView> {
+        let () = self.post(&format!("/v1/runs/{run}/{what}"), body).await?;
+        self.run(run).await
+    }
+
     pub(crate) async fn cancel(&self, run: RunId) -> Result<RunView> {
-        self.post(&format!("/v1/runs/{run}/cancel"), &()).await
+        self.tell(run, "cancel", &()).await
     }
 
     pub(crate) async fn resume(&self, run: RunId) -> Result<RunView> {
-        self.post(&format!("/v1/runs/{run}/resume"), &()).await
+        self.tell(run, "resume", &()).await
     }
 
     pub(crate) async fn retry(&self, run: RunId, retry: &Retry) -> Result<RunView> {
-        self.post(&format!("/v1/runs/{run}/retry"), retry).await
+        self.tell(run, "retry", retry).await
     }
 
     pub(crate) async fn signal(&self, run: RunId, signal: &Signal) -> Result<RunView> {
-        self.post(&format!("/v1/runs/{run}/signal"), signal).await
+        self.tell(run, "signal", signal).await
     }
 
     pub(crate) async fn decide(&self, run: RunId, approve: bool, decide: &Decide) -> Result<RunView> {
-        let word = if approve { "approve" } else { "reject" };
-        self.post(&format!("/v1/runs/{run}/{word}"), decide).await
+        self.tell(run, if approve { "approve" } else { "reject" }, decide).await
     }
 
     pub(crate) async fn settle(&self, run: RunId, settle: &Settle) -> Result<RunView> {
-        self.post(&format!("/v1/runs/{run}/settle"), settle).await
+        self.tell(run, "settle", settle).await
     }
 
     pub(crate) async fn prompts(&self, state: Option<&str>, app: Option<&AppName>) -> Result<Vec<PromptView>> {
@@ -143,7 +148,7 @@ impl Api {
         self.get(&format!("/v1/prompts/{prompt}")).await
     }
 
-    pub(crate) async fn use_connection(&self, prompt: PromptId, connection: ConnectionId) -> Result<()> {
+    pub(crate) async fn use_connection(&self, prompt: PromptId, connection: ConnectionId) -> Result<PromptView> {
         self.post(&format!("/v1/prompts/{prompt}/use"), &UseConnection { connection }).await
     }
 

@@ -20,6 +20,7 @@ use http::{Method, StatusCode, header};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use url::Url;
 
 use crate::pages::Page;
@@ -40,6 +41,7 @@ pub(crate) struct Callbacks {
 struct Inner {
     runtime: Mutex<Option<Runtime>>,
     open: Mutex<Open>,
+    serving: Mutex<JoinSet<()>>,
 }
 
 #[derive(Default)]
@@ -77,7 +79,13 @@ impl std::fmt::Debug for Callbacks {
 
 impl Callbacks {
     pub(crate) fn new(runtime: Runtime) -> Self {
-        Self { inner: Arc::new(Inner { runtime: Mutex::new(Some(runtime)), open: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                runtime: Mutex::new(Some(runtime)),
+                open: Mutex::default(),
+                serving: Mutex::default(),
+            }),
+        }
     }
 
     /// Listens before the attempt begins, until [`Self::begun`].
@@ -177,6 +185,13 @@ impl Callbacks {
         self.tidy();
     }
 
+    /// After [`Self::close`]: returns when browsers that came have their page, or after a short time. The connection is
+    /// there before its page is sent, and the process may end as soon as it is.
+    pub(crate) async fn drained(&self) {
+        let mut serving = std::mem::take(&mut *self.inner.serving.lock());
+        while serving.join_next().await.is_some() {}
+    }
+
     async fn listen(&self, port: u16, prepares: bool) -> io::Result<u16> {
         {
             let mut open = self.inner.open.lock();
@@ -194,13 +209,16 @@ impl Callbacks {
             open.prepared.extend(prepares.then_some(port));
         }
         let router = Router::new().fallback(answer).with_state((self.clone(), port));
-        let this = self.clone();
-        tokio::spawn(async move {
+        let this = Arc::downgrade(&self.inner);
+        let mut serving = self.inner.serving.lock();
+        while serving.try_join_next().is_some() {}
+        serving.spawn(async move {
             tokio::select! {
                 () = serve(Loopback(listener), router, stopped) => {}
                 () = tokio::time::sleep(OPEN_FOR * 2) => {
-                    let mut open = this.inner.open.lock();
-                    open.listeners.remove(&port);
+                    if let Some(inner) = this.upgrade() {
+                        inner.open.lock().listeners.remove(&port);
+                    }
                 }
             }
         });

@@ -111,7 +111,7 @@ impl Client {
         let sending = self.send(request(Method::GET, &path, None)?);
         let response = within(CONNECT_WITHIN + ANSWER_WITHIN, sending).await?;
         if response.status() != StatusCode::OK {
-            return Err(refusal(response).await);
+            return Err(self.refused(refusal(response).await));
         }
         let lines = Lines { body: response.into_body().into_data_stream(), held: Vec::new(), over: false };
         let events = futures_util::stream::unfold(lines, |mut lines| async move {
@@ -127,11 +127,19 @@ impl Client {
         within(CONNECT_WITHIN + ANSWER_WITHIN, async {
             let response = self.send(request).await?;
             if !response.status().is_success() {
-                return Err(refusal(response).await);
+                return Err(self.refused(refusal(response).await));
             }
             whole(response.into_body()).await
         })
         .await
+    }
+
+    /// Another process that is stopping is as good as gone; this one's own end is its caller's to tell.
+    fn refused(&self, error: CallError) -> CallError {
+        match (&self.to, error) {
+            (To::Socket(_), CallError::Problem(p)) if p.code == "runtime.stopping" => CallError::Gone(p.title),
+            (_, error) => error,
+        }
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, CallError> {

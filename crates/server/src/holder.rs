@@ -73,6 +73,7 @@ impl Holder {
         }
         self.stop.send_replace(true);
         self.api.close();
+        self.api.drained().await;
         if (&mut self.serving).await.is_err() {
             tracing::warn!("the local socket's server had failed");
         }

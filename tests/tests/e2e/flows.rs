@@ -15,7 +15,7 @@ cards:
     card: date/now
   - id: active
     card: okta/listUsersWithSearch
-    with: {{ search: idle.person }}
+    with: {{ Custom Search Criteria: idle.person }}
   - id: each_user
     for_each: ${{active.Users}}
     as: user
@@ -29,6 +29,23 @@ cards:
     )
 }
 
+/// The same over every page of the list, as the pages come.
+pub(crate) const SUSPEND_ALL_PAGES: &str = r#"
+flow: suspend-all-pages
+slots:
+  okta: { app: okta }
+cards:
+  - id: each_user
+    for_each:
+      pages: { card: okta/listUsersWithSearch, slot: okta, with: { Custom Search Criteria: idle.person } }
+    as: user
+    concurrency: 4
+    cards:
+      - id: suspend
+        card: okta/suspendUser
+        with: { id: "${user.ID}" }
+"#;
+
 /// Makes one group: a write that is asked about where it is in doubt.
 pub(crate) const MAKE_GROUP: &str = r#"
 flow: make-group
@@ -39,8 +56,9 @@ cards:
     card: date/now
   - id: make
     card: okta/createGroup
-    with: { name: Night shift, description: Made by a flow. }
+    with: { Name: Night shift, Description: Made by a flow. }
     timeout: 2s
+    in_doubt: ask
   - return: { id: "${make.ID}" }
 "#;
 

@@ -29,12 +29,12 @@ helpers:
     inputs: {{ number: {{ type: number, required: true }} }}
     cards:
       - id: put
-        card: okta/addUserToGroup
-        with: {{ groupId: 00gnew, userId: 00ufayfresh }}
+        card: okta/addNewUserToGroup
+        with: {{ Group id: 00gnew, User id: 00ufayfresh }}
 "#
     );
     world.deck.write("thousand.flow.yaml", &flow);
-    world.command(&["run", "thousand.flow.yaml"]).run();
+    world.command(&["run", "thousand.flow.yaml"]).exits(0);
     let open = world.open_prompts();
     assert_eq!(open.len(), 1, "one prompt for all: {open:?}");
     assert_eq!(open[0]["waiting"].as_u64(), Some(RUNS as u64));

@@ -31,7 +31,10 @@ fn a_connection_made_by_hand_under_another_name_is_offered_and_can_be_used() {
     let world = need!(World::new(people::usual()));
     world.deck.write("groups.flow.yaml", &count_groups("groups", SUGGESTS));
     let stopped = world.stops(&["run", "groups.flow.yaml"]);
-    world.connect_by_token("elsewhere");
+    let domain = format!("domain={}", world.org.proxy.url());
+    let words = ["connect", "okta", "--as", "elsewhere", "--method", "api_token", "--set", &domain];
+    // Connected; but the run goes on waiting, and the command says so.
+    world.command(&[&words[..], &["--secret", "api_token=api-token"]].concat()).exits(WAITS);
     let open = world.open_prompts();
     assert_eq!(open.len(), 1, "nothing guesses that it is the one");
     assert_eq!(open[0]["others"][0]["nickname"], "elsewhere");

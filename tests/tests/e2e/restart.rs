@@ -90,7 +90,7 @@ fn ctrl_c_in_the_middle_leaves_a_run_that_goes_on_where_it_stood() {
     use flowdeck_tests::org::SUSPEND;
     use flowdeck_tests::proxy::{Fault, Rule};
     let world = need!(World::new(people::idle(6)));
-    world.connect("prod-admin", ADMIN, &[]);
+    world.connect("prod-admin", ADMIN, &["--scopes", "okta.users.read,okta.users.manage"]);
     world.deck.sample(FLOW);
     let gate = Gate::default();
     world.org.proxy.rule(Rule::new("POST", SUSPEND, Fault::HoldBefore(gate.clone())).nth(3));

@@ -8,7 +8,7 @@ use flowdeck_tests::need;
 use flowdeck_tests::people::{self, ADMIN};
 use flowdeck_tests::world::World;
 
-use crate::flows::count_groups;
+use crate::flows::{SUSPEND_ALL_PAGES, count_groups};
 
 const FLOW: &str = "suspend-inactive-users.flow.yaml";
 
@@ -22,7 +22,7 @@ fn a_flow_without_a_connection_stops_at_its_first_okta_card_and_finishes_once_co
     assert_eq!((&prompt["app"], &prompt["reason"]), (&"okta".into(), &"missing".into()));
     assert_eq!(prompt["nickname"], "prod-admin", "the slot suggests it");
     assert!(world.org.proxy.seen().is_empty(), "nothing was asked of the org");
-    assert_eq!(world.history(&stopped.run, "now"), ["finished"]);
+    assert_eq!(world.history(&stopped.run, "now"), ["step_finished"]);
     let command = &stopped.outcome.of_type("prompt")[0]["command"];
     assert!(command.as_str().unwrap().contains(&stopped.prompt_id()), "{command}");
     assert!(stopped.outcome.errors.is_empty() || stopped.outcome.errors.contains("flowdeck"), "{}", stopped.outcome);
@@ -32,7 +32,7 @@ fn a_flow_without_a_connection_stops_at_its_first_okta_card_and_finishes_once_co
     world.assert_finished(&stopped.run);
     assert_eq!(world.org.with_status("SUSPENDED"), world.org.idle());
     assert!(world.org.suspensions().iter().all(|(_, times)| *times == 1), "{:?}", world.org.suspensions());
-    assert_eq!(world.history(&stopped.run, "now"), ["finished"], "earlier cards ran once");
+    assert_eq!(world.history(&stopped.run, "now"), ["step_finished"], "earlier cards ran once");
     assert_eq!(world.org.proxy.count("GET", "/api/v1/users"), 1);
     assert!(world.open_prompts().is_empty());
     assert_eq!(world.connection("prod-admin")["account"], ADMIN);
@@ -55,8 +55,8 @@ fn once_connected_neither_a_second_run_nor_another_flow_asks() {
 #[test]
 fn long_lists_are_read_page_by_page_and_everybody_is_suspended_once() {
     let world = need!(World::new(people::idle(40)));
-    world.deck.sample(FLOW);
-    let stopped = world.stops(&["run", FLOW]);
+    world.deck.write("all.flow.yaml", SUSPEND_ALL_PAGES);
+    let stopped = world.stops(&["run", "all.flow.yaml"]);
     let answered = world.answer(&stopped.prompt_id(), ADMIN, &[]);
     assert_eq!(answered.code, Some(0), "{answered}");
     assert_eq!(world.org.with_status("SUSPENDED").len(), 40);

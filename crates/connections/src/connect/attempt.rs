@@ -20,7 +20,13 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::UnknownAttempt`].
     pub async fn attempt(&self, id: AttemptId) -> Result<Attempt, ConnectError> {
-        let attempt = self.inner.attempt_record(id).await?;
+        let mut attempt = self.inner.attempt_record(id).await?;
+        if matches!(attempt.phase, Phase::Consumed) {
+            // Its answer may be exchanged for tokens just now: only when that is over is it known how it ended.
+            let flight = self.inner.flight(id.to_bytes());
+            let _over = flight.lock().await;
+            attempt = self.inner.attempt_record(id).await?;
+        }
         self.inner.shown(attempt).await
     }
 

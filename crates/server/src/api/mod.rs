@@ -134,6 +134,13 @@ impl Api {
         }
     }
 
+    /// After [`Self::close`]: returns when browsers under way have their page.
+    pub(crate) async fn drained(&self) {
+        if let Some(callbacks) = &self.shared.callbacks {
+            callbacks.drained().await;
+        }
+    }
+
     pub(crate) fn runtime(&self) -> Result<Runtime, Problem> {
         self.shared.runtime.read().clone().ok_or_else(Problem::stopping)
     }
@@ -143,8 +150,10 @@ impl Api {
     }
 }
 
-async fn about(State(api): State<Api>) -> axum::Json<About> {
-    axum::Json(api.shared.about.clone())
+async fn about(State(api): State<Api>) -> Result<axum::Json<About>, Problem> {
+    // Nobody becomes the guest of a holder that gives its folder up.
+    api.runtime()?;
+    Ok(axum::Json(api.shared.about.clone()))
 }
 
 async fn nowhere() -> Problem {
