@@ -67,7 +67,7 @@ fn a_lost_connection_does_not_move_its_slot_to_another() {
 #[test]
 fn a_missing_scope_waits_and_the_consent_asks_for_the_union() {
     let world = need!(two_accounts());
-    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta, nickname: readonly }"));
+    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta, nickname: readonly }", 1));
     let stopped = world.stops(&["run", "all.flow.yaml"]);
     let prompt = stopped.prompt();
     assert_eq!((&prompt["reason"], &prompt["nickname"]), (&"scope".into(), &"readonly".into()), "{prompt}");
@@ -90,7 +90,7 @@ fn a_missing_scope_waits_and_the_consent_asks_for_the_union() {
 #[test]
 fn a_scope_that_was_unticked_leaves_the_run_waiting_for_it() {
     let world = need!(two_accounts());
-    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta, nickname: readonly }"));
+    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta, nickname: readonly }", 1));
     let stopped = world.stops(&["run", "all.flow.yaml"]);
     let mut command = world.command(&["prompts", "answer", &stopped.prompt_id()]).spawn();
     let url = authorize_url(&mut command);

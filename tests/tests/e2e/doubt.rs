@@ -145,7 +145,7 @@ fn a_write_that_did_not_happen_is_sent_again_when_a_person_says_so() {
 #[test]
 fn a_write_that_the_app_can_be_asked_about_is_looked_up_and_not_repeated() {
     let world = need!(connected(3));
-    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta }"));
+    world.deck.write("all.flow.yaml", &suspend_all("{ app: okta }", 1));
     // One was carried out without an answer, one was not carried out and nobody answered.
     world.org.proxy.rule(Rule::new("POST", SUSPEND, Fault::DropAfter).nth(1));
     world.org.proxy.rule(Rule::new("POST", SUSPEND, Fault::DropBefore).nth(1));

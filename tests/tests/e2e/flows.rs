@@ -3,8 +3,8 @@
 //! Must never be longer than what its test is about.
 //! Tests: they are used in all files.
 
-/// Suspends everybody who is active but the two who administer, one after the other.
-pub(crate) fn suspend_all(slot: &str) -> String {
+/// Suspends everybody but the two who administer, so many at once.
+pub(crate) fn suspend_all(slot: &str, at_once: u8) -> String {
     format!(
         r#"
 flow: suspend-all
@@ -19,6 +19,7 @@ cards:
   - id: each_user
     for_each: ${{active.Users}}
     as: user
+    concurrency: {at_once}
     cards:
       - id: suspend
         card: okta/suspendUser
