@@ -7,10 +7,11 @@ use anyhow::Result;
 use flowdeck::connections::{Attempt, Disconnected, SecretText, Tested};
 use flowdeck::engine::{Entry, RunView, Status};
 use flowdeck::model::connect::{ConnectionView, PromptView};
-use flowdeck::model::{AppName, AttemptId, ConnectionId, FlowName, Nickname, PromptId, RunId};
+use flowdeck::model::table::{TableDecl, TableOp};
+use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
     About, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename, Retry,
-    RunList, Settle, Signal, StartRun, Switch, UseConnection,
+    RunList, Settle, Signal, StartRun, Switch, TableList, UseConnection,
 };
 use http::Method;
 use serde::Serialize;
@@ -188,6 +189,20 @@ impl Api {
 
     pub(crate) async fn switch(&self, connection: ConnectionId, switch: &Switch) -> Result<ConnectionView> {
         self.post(&format!("/v1/connections/{connection}/switch"), switch).await
+    }
+
+    pub(crate) async fn tables(&self) -> Result<Vec<TableDecl>> {
+        let list: TableList = self.get("/v1/tables").await?;
+        Ok(list.tables)
+    }
+
+    pub(crate) async fn table(&self, name: &TableName) -> Result<TableDecl> {
+        let name: String = url::form_urlencoded::byte_serialize(name.as_str().as_bytes()).collect();
+        self.get(&format!("/v1/tables/{}", name.replace('+', "%20"))).await
+    }
+
+    pub(crate) async fn table_op(&self, op: &TableOp) -> Result<Fields> {
+        self.post("/v1/tables/op", op).await
     }
 
     pub(crate) async fn disconnect(&self, connection: ConnectionId) -> Result<Disconnected> {

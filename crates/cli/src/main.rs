@@ -75,6 +75,8 @@ enum Command {
     Apps(commands::apps::Apps),
     /// Lists cards, or shows one.
     Cards(commands::cards::Cards),
+    /// Shows and changes rows that flows keep.
+    Tables(commands::tables::Tables),
     /// Looks whether everything is in place here.
     Doctor(commands::doctor::Doctor),
     /// Tells what an error code means and what to do.
@@ -109,6 +111,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Connections(connections) => wait(commands::connections::run(connections, globals)),
         Command::Prompts(prompts) => wait(commands::prompts::run(prompts, globals)),
         Command::Runs(runs) => wait(commands::runs::run(runs, globals)),
+        Command::Tables(tables) => wait(commands::tables::run(tables, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
     }
 }

@@ -138,7 +138,7 @@ impl Session {
         B: Serialize + Sync,
         A: DeserializeOwned,
     {
-        let acts_twice = path.ends_with("/signal") || path.ends_with("/paste");
+        let acts_twice = ["/signal", "/paste", "/tables/op"].iter().any(|end| path.ends_with(end));
         for _ in 0..TAKEOVERS_MAX {
             let client = self.joined.read().await.client();
             match client.call(method.clone(), path, body).await {

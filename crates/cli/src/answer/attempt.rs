@@ -13,6 +13,7 @@ use flowdeck_server::wire::SurfaceName;
 use crate::answer::options::YesNo;
 use crate::api::Api;
 use crate::browser;
+use crate::screen::style::wrap;
 use crate::terminal::{Terminal, Typed};
 
 /// Between two looks at an attempt that waits for a browser.
@@ -129,7 +130,9 @@ fn open(terminal: &mut Terminal, url: &str, surface: SurfaceName) {
     };
     terminal.say(&format!("  {head}\n  {}\n", style.key(url)));
     if surface == SurfaceName::Browser {
-        let more = "Waiting for your consent. Paste the address it ends at if it cannot come back; Enter goes back.";
-        terminal.say(&format!("  {}\n", style.dim(more)));
+        let more = "Waiting for your consent. Enter goes back; if the browser cannot come back to this machine, paste \
+                    the address it ends at.";
+        let more: String = wrap(more, style.text_width(), 2).lines().map(|l| style.dim(l) + "\n").collect();
+        terminal.say(&more);
     }
 }

@@ -16,3 +16,4 @@ pub(crate) mod prompts;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
+pub(crate) mod tables;

@@ -9,7 +9,7 @@ use flowdeck::Cards;
 use flowdeck::engine::{Entry, EntryKind, RunView, WaitReason};
 use flowdeck::model::{CardId, Fault, Flow, Millis, StepPath, Value};
 
-use super::style::{Style, beside, count, duration, pad, shorten, width, wrap};
+use super::style::{Style, beside, count, duration, pad, shorten, width};
 use crate::screen::steps::plan::Plan;
 
 pub(crate) mod plan;
@@ -139,12 +139,7 @@ impl Timeline {
             return Vec::new();
         }
         let text = format!("{} [{}]", fault.message, fault.code.as_str());
-        let mut lines = vec![Line::Keep(self.line(path, &style.bad(style.sign("✗", "x")), &text))];
-        if !fault.remedy.is_empty() {
-            let remedy = wrap(&fault.remedy, style.text_width(), 4);
-            lines.push(Line::Keep(remedy.trim_end().to_owned()));
-        }
-        lines
+        vec![Line::Keep(self.line(path, &style.bad(style.sign("✗", "x")), &text))]
     }
 
     fn waits(&self, path: &StepPath, reason: &WaitReason) -> Vec<Line> {

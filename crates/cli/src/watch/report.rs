@@ -73,8 +73,9 @@ impl Report {
                 show_output(run);
             }
             Status::Failed => {
-                terminal.say(&format!("\n{}", runs::fault(run, style)));
-                terminal.say(&format!("  flowdeck runs retry {}\n", run.id));
+                terminal.say(&format!("\n{}  {}\n", style.bad("Failed"), style.dim(&format!("{took}, {}", run.id))));
+                terminal.say(&runs::fault(run, style));
+                terminal.say(&format!("  {}\n", style.dim(&format!("flowdeck runs retry {}", run.id))));
             }
             _ => terminal.say(&format!("\n{} is {}.\n", run.id, runs::status_word(run.status))),
         }
