@@ -91,7 +91,7 @@ async fn go(
     } else {
         Report::Text(Box::new(Timeline::new(flow, api.session().cards().clone(), terminal.style())))
     };
-    Watch::new(api, terminal, report, started.id, 0).to_the_end().await
+    Watch::new(api, terminal, report, started.id, 0).follow_to_end().await
 }
 
 fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Preflight) {

@@ -216,7 +216,7 @@ async fn follow(api: &Api, terminal: &mut Terminal, before: &RunView, as_json: b
         let style = terminal.style();
         terminal.say(&format!("{}  {}\n", style.bold(before.flow.as_str()), style.dim(&before.id.to_string())));
     }
-    Watch::new(api, terminal, report, before.id, before.counts.entries).to_the_end().await
+    Watch::new(api, terminal, report, before.id, before.counts.entries).follow_to_end().await
 }
 
 async fn list(

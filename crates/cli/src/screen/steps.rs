@@ -59,7 +59,7 @@ impl Timeline {
     pub(crate) fn entry(&mut self, entry: &Entry) -> Vec<Line> {
         let style = self.style;
         let path = &entry.path;
-        let lines = match &entry.what {
+        match &entry.what {
             EntryKind::RunStarted { .. } => {
                 self.latest = Some(entry.at);
                 Vec::new()
@@ -99,8 +99,7 @@ impl Timeline {
                 vec![Line::Keep(self.line(path, &style.key(style.sign("↳", ">")), &format!("started {run}")))]
             }
             EntryKind::Asked { .. } | EntryKind::Intent(_) | EntryKind::RunEnded { .. } => Vec::new(),
-        };
-        lines
+        }
     }
 
     /// What is under way, before it is committed.

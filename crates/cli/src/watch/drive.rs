@@ -67,7 +67,7 @@ pub(crate) async fn drive(api: &Api, terminal: &mut Terminal, runs: Vec<RunView>
             let style = terminal.style();
             terminal.say(&format!("{}  {}\n", style.bold(run.flow.as_str()), style.dim(&run.id.to_string())));
         }
-        let end = Watch::new(api, terminal, report, run.id, run.counts.entries).to_the_end().await?;
+        let end = Watch::new(api, terminal, report, run.id, run.counts.entries).follow_to_end().await?;
         worst = worse(worst, end);
         if end == End::Interrupted {
             break;

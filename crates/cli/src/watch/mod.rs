@@ -53,7 +53,7 @@ impl<'a> Watch<'a> {
     }
 
     /// To the end of the run, or to a stop that nobody here helps over. Ctrl-C leaves it as it is.
-    pub(crate) async fn to_the_end(mut self) -> Result<End> {
+    pub(crate) async fn follow_to_end(mut self) -> Result<End> {
         let run = self.run;
         let end = tokio::select! {
             end = self.go() => Some(end),
@@ -71,7 +71,7 @@ impl<'a> Watch<'a> {
 
     async fn go(&mut self) -> Result<End> {
         loop {
-            let view = self.to_a_stop().await?;
+            let view = self.follow_to_stop().await?;
             self.terminal.erase();
             if view.status.is_ended() {
                 self.report.ended(self.terminal, &view);
@@ -85,7 +85,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows what happens until the run ended or can only be moved by somebody.
-    async fn to_a_stop(&mut self) -> Result<RunView> {
+    async fn follow_to_stop(&mut self) -> Result<RunView> {
         for _ in 0..LOOKS_MAX {
             let before = self.seq;
             let view = self.show_events().await?;
