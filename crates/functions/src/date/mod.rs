@@ -3,9 +3,15 @@
 //! Must never read a clock: `date/now` takes the step's time.
 //! Tests: examples beside each card; properties in `tests/laws.rs`.
 
+mod convert;
 mod differ;
 mod now;
+mod parts;
 pub(crate) mod read;
+mod scan;
+mod tokens;
+mod write;
+pub(crate) mod zone;
 
 use flowdeck_model::{Millis, Value};
 use jiff::Timestamp;
@@ -14,7 +20,7 @@ use crate::function::Card;
 
 /// The cards of this family.
 pub(crate) fn cards() -> Vec<Card> {
-    [now::cards(), differ::cards()].into_iter().flatten().collect()
+    [now::cards(), differ::cards(), convert::cards(), parts::cards()].into_iter().flatten().collect()
 }
 
 /// A point in time as a value: ISO 8601 in UTC with milliseconds.
