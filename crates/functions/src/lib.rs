@@ -13,6 +13,7 @@ mod logic;
 mod number;
 mod object;
 mod path;
+mod secure;
 mod text;
 mod value;
 
@@ -50,6 +51,7 @@ impl Functions {
             list::cards(),
             object::cards(),
             data::cards(),
+            secure::cards(),
             logic::control(),
         ];
         let order: Arc<[Function]> = families.into_iter().flatten().map(function::Card::build).collect();

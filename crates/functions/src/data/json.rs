@@ -1,7 +1,7 @@
 //! JSON cards.
 //!
 //! Must never accept what is not JSON.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Any, Text};
 use flowdeck_model::{Fault, Fields, Value};

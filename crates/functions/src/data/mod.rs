@@ -1,7 +1,7 @@
 //! Cards for data formats: JSON, URL, CSV, XML, files.
 //!
 //! Must never read a format without limits.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 pub(crate) mod json;
 mod url;

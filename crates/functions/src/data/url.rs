@@ -1,7 +1,7 @@
 //! URL cards.
 //!
 //! Must never open an address: text in, text out.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Number, Text};
 use flowdeck_model::{Fault, FieldType, Fields, Value};

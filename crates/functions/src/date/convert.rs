@@ -1,7 +1,7 @@
 //! Dates to texts and numbers, and back.
 //!
 //! Must never guess a format where one is given and fits.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Date, Number, Text};
 use flowdeck_model::{Fault, Fields};

@@ -1,7 +1,7 @@
 //! Calendar arithmetic: add, subtract, difference.
 //!
 //! Must never leave the calendar: what goes beyond it is a fault.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Date, Number};
 use flowdeck_model::{Fault, Fields};

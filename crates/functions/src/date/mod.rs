@@ -1,7 +1,7 @@
 //! Date and time cards.
 //!
 //! Must never read a clock: `date/now` takes the step's time.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 mod convert;
 mod differ;

@@ -1,7 +1,7 @@
 //! List cards.
 //!
 //! Must never copy a list that can be taken over.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 mod search;
 mod sets;

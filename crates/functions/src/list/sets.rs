@@ -1,7 +1,7 @@
 //! Lists as sets, and lists put together.
 //!
 //! Must never compare every item with every other: sets go by identity.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use std::collections::HashSet;
 

@@ -1,7 +1,7 @@
 //! Makes lists and changes their shape.
 //!
 //! Must never make a list beyond the limit.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::Any;
 use flowdeck_model::{Fault, FieldType, Fields, Value};

@@ -1,7 +1,7 @@
 //! Number cards.
 //!
 //! Must never answer a number that is not finite.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 mod basic;
 mod formula;

@@ -1,7 +1,7 @@
 //! Object cards.
 //!
 //! Must never copy an object that can be taken over.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 mod build;
 mod read;

@@ -1,7 +1,7 @@
 //! Puts texts together.
 //!
 //! Must never read a placeholder in a value that was put in.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Any, Text};
 use flowdeck_model::{Fault, Fields};

@@ -1,7 +1,7 @@
 //! Cuts texts and measures them.
 //!
 //! Must never cut inside a character.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use flowdeck_model::FieldType::{Number, Text};
 use flowdeck_model::{Fault, Fields, Value};

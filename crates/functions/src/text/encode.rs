@@ -1,7 +1,7 @@
 //! Encodes and decodes texts, and makes random ones.
 //!
 //! Must never answer text that is not Unicode.
-//! Tests: the examples here; `tests/laws.rs`.
+//! Tests: the examples here.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};

@@ -1,7 +1,7 @@
 //! Text cards.
 //!
 //! Must never count bytes where a person counts characters.
-//! Tests: examples beside each card; properties in `tests/laws.rs`.
+//! Tests: examples beside each card.
 
 mod case;
 pub(crate) mod compose;
