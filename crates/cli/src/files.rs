@@ -3,12 +3,14 @@
 //! Must never read a file without a limit.
 //! Tests: `crates/cli/tests/check.rs`, `crates/cli/tests/arguments.rs`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use flowdeck::model::{Fields, Value};
-use flowdeck::{Cards, DataFolder, Source};
+use flowdeck::{Cards, Checked, DataFolder, Source};
 
 use crate::end::usage;
 
@@ -36,6 +38,17 @@ pub(crate) fn text(path: &Path) -> Result<(String, String)> {
 pub(crate) fn source(path: &Path) -> Result<Source> {
     let (name, text) = text(path)?;
     Ok(Source::new(&name, &text))
+}
+
+/// A flow file and the helpers in files of their own that it leads to, by their paths.
+pub(crate) fn read(source: &Source, cards: &Cards) -> (Checked, BTreeMap<String, String>) {
+    let linked = RefCell::new(BTreeMap::new());
+    let checked = flowdeck::read_with(source, Some(cards), &|path| {
+        let (name, text) = text(Path::new(path)).map_err(|error| format!("{:#}", error.root_cause()))?;
+        linked.borrow_mut().insert(name.clone(), text.clone());
+        Ok(Source::new(&name, &text))
+    });
+    (checked, linked.into_inner())
 }
 
 /// The catalogue with the built-in apps and those of a data folder.

@@ -63,3 +63,21 @@ fn apps_and_schema_can_be_looked_at() {
     assert!(schema["$schema"].is_string());
     assert_eq!(flowdeck(&["no-such-command"]).status.code(), Some(2));
 }
+
+#[test]
+fn helpers_in_files_of_their_own_are_found_beside_the_flow() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("main.flow.yaml");
+    let calls = "flow: main\ncards:\n  - id: a\n    call_flow: greet\n    with: { name: Ada }\nhelpers: { greet: { file: lib/greet.flow.yaml } }\n";
+    std::fs::write(&main, calls).unwrap();
+    let out = flowdeck(&["check", main.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(65), "{text}");
+    assert!(text.contains("lib/greet.flow.yaml") && text.contains("No such file"), "{text}");
+
+    std::fs::create_dir(folder.path().join("lib")).unwrap();
+    let greet = "flow: greet\ninputs: { name: text }\ncards:\n  - return: { text: \"Hello ${input.name}\" }\n";
+    std::fs::write(folder.path().join("lib/greet.flow.yaml"), greet).unwrap();
+    let out = flowdeck(&["check", main.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}

@@ -64,7 +64,9 @@ fn text() -> String {
         ));
         before = format!("c{n}.output");
     }
-    text.push_str(&format!("  - id: c{CARDS}\n    card: string/capitalize\n    with: {{ string: \"${{{before}}}\" }}\n"));
+    text.push_str(&format!(
+        "  - id: c{CARDS}\n    card: string/capitalize\n    with: {{ string: \"${{{before}}}\" }}\n"
+    ));
     text
 }
 

@@ -30,7 +30,9 @@ pub use flowdeck_engine as engine;
 pub use flowdeck_engine::{
     Entry, EntryKind, Limits, Notice, NoticeKind, RunFilter, RunPage, RunView, Settlement, Start, Status,
 };
-pub use flowdeck_format::{Checked, Diagnostic, Severity, Source, format_text, print, print_json, read, schema};
+pub use flowdeck_format::{
+    Checked, Diagnostic, Load, Severity, Source, alone, format_text, print, print_json, read, read_with, schema,
+};
 pub use flowdeck_functions as functions;
 pub use flowdeck_model as model;
 pub use flowdeck_store as store;

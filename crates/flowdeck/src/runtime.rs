@@ -10,7 +10,7 @@ use std::time::Duration;
 use flowdeck_connections::{Attempt, BeginConnect, PreflightLine, Registry};
 use flowdeck_engine::ports::Space;
 use flowdeck_engine::{Engine, Notice, RunView, Start, Status, WaitReason};
-use flowdeck_format::{Checked, Source};
+use flowdeck_format::{Checked, Load, Source};
 use flowdeck_model::connect::PromptState;
 use flowdeck_model::{AppName, Flow, FlowName, Millis, RunId};
 use parking_lot::Mutex;
@@ -111,10 +111,11 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Reads a flow file and checks it against the cards of this runtime. Never fails: see the diagnostics.
+    /// Reads a flow file and checks it against the cards of this runtime; `load` gives the texts of helpers in files of
+    /// their own ([`crate::alone`] where there are none). Never fails: see the diagnostics.
     #[must_use]
-    pub fn read(&self, source: &Source) -> Checked {
-        flowdeck_format::read(source, Some(self.cards()))
+    pub fn read_with(&self, source: &Source, load: &Load<'_>) -> Checked {
+        flowdeck_format::read_with(source, Some(self.cards()), load)
     }
 
     /// One flow of a flow file, ready to start; the file's only one where no name is given.
@@ -122,7 +123,20 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::FlowFile`] with all diagnostics; [`RuntimeError::WhichFlow`].
     pub fn flow(&self, source: &Source, name: Option<&FlowName>) -> Result<Arc<Flow>, RuntimeError> {
-        let checked = self.read(source);
+        self.flow_with(source, name, &flowdeck_format::alone)
+    }
+
+    /// As [`Runtime::flow`], with helpers in files of their own.
+    ///
+    /// # Errors
+    /// As [`Runtime::flow`].
+    pub fn flow_with(
+        &self,
+        source: &Source,
+        name: Option<&FlowName>,
+        load: &Load<'_>,
+    ) -> Result<Arc<Flow>, RuntimeError> {
+        let checked = self.read_with(source, load);
         if checked.has_errors() {
             return Err(RuntimeError::FlowFile { file: source.name.clone(), diagnostics: checked.diagnostics });
         }

@@ -82,7 +82,15 @@ pub fn values_of(source: &Source) -> Vec<serde_json::Value> {
 /// their own are an error here; see [`read_with`].
 #[must_use]
 pub fn read(source: &Source, catalogue: Option<&dyn Catalogue>) -> Checked {
-    read_with(source, catalogue, &|_| Err("only this one file was given".into()))
+    read_with(source, catalogue, &alone)
+}
+
+/// For [`read_with`] where there is only this one file.
+///
+/// # Errors
+/// Always.
+pub fn alone(_path: &str) -> Result<Source, String> {
+    Err("only this one file was given".into())
 }
 
 /// As [`read`]; `load` gives the texts of helpers that are in files of their own, by their paths as seen from where

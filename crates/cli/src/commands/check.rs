@@ -37,7 +37,7 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
     let mut end = End::Fine;
     for path in &check.files {
         let source = files::source(path)?;
-        let checked = flowdeck::read(&source, Some(&cards));
+        let (checked, _) = files::read(&source, &cards);
         if checked.has_errors() {
             end = End::WrongFile;
         }

@@ -3,6 +3,7 @@
 //! Must never run a file that has errors, nor start one run twice.
 //! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -62,22 +63,23 @@ pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || run.json);
     let source = files::source(&run.file)?;
     let cards = Session::cards_of(globals)?;
-    let flow = flow_of(&source, &cards, run.flow.as_ref(), &mut terminal)?;
+    let (flow, files) = flow_of(&source, &cards, run.flow.as_ref(), &mut terminal)?;
     let input = inputs(run, &flow, &mut terminal).await?;
     let event = event(run, &flow)?;
-    session::with(globals, async |api| go(api, &mut terminal, run, source, &flow, input, event).await).await
+    let (name, text) = (source.name, source.text.to_string());
+    let file = FlowFile { name, text, flow: Some(flow.name.clone()), files };
+    session::with(globals, async |api| go(api, &mut terminal, run, file, &flow, input, event).await).await
 }
 
 async fn go(
     api: &Api,
     terminal: &mut Terminal,
     run: &Run,
-    source: Source,
+    file: FlowFile,
     flow: &Flow,
     input: Fields,
     event: Option<Fields>,
 ) -> Result<End> {
-    let file = FlowFile { name: source.name, text: source.text.to_string(), flow: Some(flow.name.clone()) };
     let before = api.preflight(&file).await?;
     show_preflight(terminal, run, flow, &before);
     // One consent for what all cards of the flow need, instead of one a card.
@@ -104,9 +106,14 @@ fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Pref
     terminal.say(&format!("{text}\n{}\n", style.dim("Cards")));
 }
 
-/// The flow of a file that has no errors.
-fn flow_of(source: &Source, cards: &Cards, name: Option<&FlowName>, terminal: &mut Terminal) -> Result<Flow> {
-    let checked = flowdeck::read(source, Some(cards));
+/// The flow of a file that has no errors, and the texts of its helpers in files of their own.
+fn flow_of(
+    source: &Source,
+    cards: &Cards,
+    name: Option<&FlowName>,
+    terminal: &mut Terminal,
+) -> Result<(Flow, BTreeMap<String, String>)> {
+    let (checked, linked) = files::read(source, cards);
     for diagnostic in &checked.diagnostics {
         terminal.say(&format!("{}\n", diagnostic.render(source, terminal.style().colour)));
     }
@@ -115,7 +122,7 @@ fn flow_of(source: &Source, cards: &Cards, name: Option<&FlowName>, terminal: &m
     }
     let names: Vec<&str> = checked.flows.iter().map(|f| f.name.as_str()).collect();
     let names = names.join(", ");
-    match (name, checked.flows.as_slice()) {
+    let flow: Result<Flow> = match (name, checked.flows.as_slice()) {
         (None, [flow]) => Ok(flow.clone()),
         (None, []) => bail!(WrongFile(format!("{} holds no flow", source.name))),
         (None, _) => bail!(usage(format!("{} holds several flows; choose with --flow: {names}", source.name))),
@@ -124,7 +131,8 @@ fn flow_of(source: &Source, cards: &Cards, name: Option<&FlowName>, terminal: &m
             .find(|f| f.name == *name)
             .cloned()
             .ok_or_else(|| usage(format!("{} has no flow `{name}`; it has {names}", source.name))),
-    }
+    };
+    Ok((flow?, linked))
 }
 
 /// The inputs given, and those asked for where somebody is there.

@@ -15,11 +15,16 @@ use crate::wire::{FlowCheck, FlowFile, Preflight, Problem};
 
 /// The flow that a request means.
 pub(crate) fn flow_of(runtime: &Runtime, file: &FlowFile) -> Result<Arc<Flow>, Problem> {
-    Ok(runtime.flow(&Source::new(&file.name, &file.text), file.flow.as_ref())?)
+    Ok(runtime.flow_with(&Source::new(&file.name, &file.text), file.flow.as_ref(), &|path| linked(file, path))?)
+}
+
+fn linked(file: &FlowFile, path: &str) -> Result<Source, String> {
+    let text = file.files.get(path).ok_or("it was not sent along")?;
+    Ok(Source::new(path, text))
 }
 
 pub(crate) async fn check(State(api): State<Api>, Body(file): Body<FlowFile>) -> Result<Json<FlowCheck>, Problem> {
-    let checked = api.runtime()?.read(&Source::new(&file.name, &file.text));
+    let checked = api.runtime()?.read_with(&Source::new(&file.name, &file.text), &|path| linked(&file, path));
     Ok(Json(FlowCheck {
         has_errors: checked.has_errors(),
         flows: checked.flows.iter().map(|flow| flow.name.clone()).collect(),

@@ -42,6 +42,9 @@ pub struct FlowFile {
     /// Which flow, where it holds several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowName>,
+    /// Texts of helpers in files of their own, by their paths as seen from where `name` is seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
 }
 
 /// `POST /v1/flows/check`: [`FlowFile`] in, this out; a file with errors is no error of the call.

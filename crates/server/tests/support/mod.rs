@@ -114,7 +114,7 @@ pub(crate) async fn refused(client: &Client, method: Method, path: &str, body: i
 }
 
 pub(crate) fn file(text: &str) -> FlowFile {
-    FlowFile { name: "test.flow.yaml".into(), text: text.into(), flow: None }
+    FlowFile { name: "test.flow.yaml".into(), text: text.into(), flow: None, files: Default::default() }
 }
 
 pub(crate) fn start(text: &str, input: serde_json::Value) -> StartRun {
