@@ -55,7 +55,7 @@ fn kills_lose_nothing_that_was_acknowledged_and_repeat_nothing() {
                 0..3 => Kill::Starting { after_ms: dice.below(120) },
                 3..5 => Kill::AtCall {
                     call: load::CALLS[dice.below(load::CALLS.len() as u64) as usize],
-                    nth: 1 + dice.below(40),
+                    nth: 1 + dice.below(12),
                 },
                 5..7 => Kill::AfterAcknowledged { runs: 1 + dice.below(12) as usize },
                 _ => Kill::UnderLoad { after_ms: dice.below(300) },
