@@ -22,6 +22,9 @@ use crate::tables;
 
 /// Longest time of one attempt unless the card says otherwise, in milliseconds.
 const TIMEOUT_MS: u64 = 60_000;
+/// Most pages, and about the most items, of a list that is taken whole.
+const WHOLE_PAGES_MAX: usize = 1_000;
+const WHOLE_ITEMS_MAX: usize = 100_000;
 /// Largest answer taken, in bytes.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
@@ -104,8 +107,38 @@ impl AppHost {
         Ok(hex::encode(hash.finalize()))
     }
 
-    /// Performs an action once.
-    pub async fn perform(&self, call: CardCall) -> CardOutcome {
+    /// Performs an action once; a list that comes in pages is asked for to its end where the call wants it whole.
+    pub async fn perform(&self, mut call: CardCall) -> CardOutcome {
+        let list = match self.action(&call.card) {
+            Ok((_, ready)) if call.all_pages => ready.action.pagination.as_ref().map(|p| p.output.clone()),
+            _ => None,
+        };
+        let Some(list) = list else { return self.perform_once(&call).await };
+        let mut so_far = Vec::new();
+        for _ in 0..WHOLE_PAGES_MAX {
+            let (mut outputs, next_page) = match self.perform_once(&call).await {
+                CardOutcome::Done { outputs, next_page } => (outputs, next_page),
+                other => return other,
+            };
+            if let Value::Array(items) = outputs.take(&list) {
+                so_far.extend(items);
+            }
+            if next_page.is_none() {
+                outputs.set(list, so_far);
+                return CardOutcome::Done { outputs, next_page: None };
+            }
+            if so_far.len() > WHOLE_ITEMS_MAX {
+                break;
+            }
+            call.page = next_page;
+        }
+        definite(
+            Fault::new(FaultCode::LimitReached, format!("`{list}` is too long to be taken whole"))
+                .remedy("work through it page by page: `for_each: { pages: { card: … } }`"),
+        )
+    }
+
+    async fn perform_once(&self, call: &CardCall) -> CardOutcome {
         if call.card.family() == tables::FAMILY {
             return match tables::operation(&call.card, &call.inputs) {
                 Ok(operation) => CardOutcome::Table(operation),
@@ -116,13 +149,13 @@ impl AppHost {
             Ok(found) => found,
             Err(fault) => return definite(fault),
         };
-        let rendered = match self.rendered(&call) {
+        let rendered = match self.rendered(call) {
             Ok(rendered) => rendered,
             Err(fault) => return definite(fault),
         };
         let asked = rendered.url.clone();
         let reads = matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
-        let response = match self.send(app, &ready.request, rendered, &call, ready.action.timeout_ms, reads).await {
+        let response = match self.send(app, &ready.request, rendered, call, ready.action.timeout_ms, reads).await {
             Ok(response) => response,
             Err(error) => return unanswered(app, &error, reads),
         };
@@ -133,7 +166,7 @@ impl AppHost {
             Verdict::Failed { fault, retry_after_ms, transient } => {
                 CardOutcome::Failed { fault, retry_after_ms, transient }
             }
-            Verdict::Fine => self.done(ready, &call, &asked, &answer),
+            Verdict::Fine => self.done(ready, call, &asked, &answer),
         }
     }
 
@@ -177,7 +210,11 @@ impl AppHost {
         let Ok(response) = self.send(app, &rule.request, rendered, &call, None, true).await else {
             return LookUp::CannotTell;
         };
-        names.set("response", Arc::new(answer::as_value(&response)));
+        let answer = Arc::new(answer::as_value(&response));
+        if let Verdict::Refused(loss) = answer::judge(app, ready, &answer, call.ambient.now) {
+            return LookUp::Refused(loss);
+        }
+        names.set("response", answer);
         let holds = |condition: &Mapping| condition.evaluate(&names).is_ok_and(|v| Mapping::is_true(&v));
         if holds(&rule.happened) {
             let outputs =

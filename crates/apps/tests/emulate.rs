@@ -104,6 +104,7 @@ impl Okta {
             ambient: Ambient { now: Millis(0), seed: 1 },
             deadline: Millis(20_000),
             page,
+            all_pages: false,
             authorized: Some(authorized),
         };
         self.host.perform(call).await

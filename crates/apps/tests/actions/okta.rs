@@ -194,6 +194,7 @@ async fn a_write_in_doubt_is_looked_up() {
             LookUp::Happened(_) => "happened",
             LookUp::DidNot => "did not",
             LookUp::CannotTell => "cannot tell",
+            LookUp::Refused(_) => "refused",
         };
         assert_eq!(found, expected, "{card} {status}");
         assert!(server.last().0.starts_with("GET "), "{card}: a look-up only looks");
@@ -202,6 +203,7 @@ async fn a_write_in_doubt_is_looked_up() {
     check("okta/suspendUser", id(), 200, json!({"status": "SUSPENDED"}), "happened").await;
     check("okta/suspendUser", id(), 200, json!({"status": "ACTIVE"}), "did not").await;
     check("okta/suspendUser", id(), 404, json!({}), "cannot tell").await;
+    check("okta/suspendUser", id(), 401, json!({"errorCode": "E0000011"}), "refused").await;
     check("okta/suspendUser", id(), 500, json!({}), "cannot tell").await;
     check("okta/unsuspendUser", id(), 200, json!({"status": "SUSPENDED"}), "did not").await;
     check("okta/deactivateUser", id(), 200, json!({"status": "DEPROVISIONED"}), "happened").await;

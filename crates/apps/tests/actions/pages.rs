@@ -67,3 +67,32 @@ async fn a_next_page_on_another_host_is_refused() {
     let outcome = call(&server.url, "okta/listUsersWithFilter", json!({}), page).await;
     assert!(matches!(outcome, CardOutcome::Failed { .. }) && server.count() == 0, "{outcome:?}");
 }
+
+#[tokio::test]
+async fn a_list_taken_whole_has_every_page_and_an_end() {
+    let whole = async |server: &Server| {
+        let mut call = card_call(&server.url, "playground/listPeople", json!({"q": "a"}), None);
+        call.all_pages = true;
+        host(&server.url).perform(call).await
+    };
+    let server = Server::start(|head| {
+        let next = if head.contains("cursor=c2") { Value::Null } else { json!("c2") };
+        reply(200, "", &json!({"people": [{"id": if next.is_null() { "p2" } else { "p1" }}], "next": next}))
+    })
+    .await;
+    let CardOutcome::Done { outputs, next_page: None } = whole(&server).await else { panic!("not whole") };
+    let ids: Vec<_> = outputs.get("people").as_array().unwrap().iter().map(|p| p["id"].clone()).collect();
+    assert_eq!((ids, server.count()), (vec![json!("p1"), json!("p2")], 2));
+
+    let endless = Server::start(|_| reply(200, "", &json!({"people": [], "next": "again"}))).await;
+    let CardOutcome::Failed { fault, .. } = whole(&endless).await else { panic!("it ended") };
+    assert!(fault.remedy.contains("pages"), "{fault}");
+
+    // Trouble in the middle is the trouble of the whole: nothing is left out silently.
+    let broken = Server::start(|head| {
+        let status = if head.contains("cursor=c2") { 500 } else { 200 };
+        reply(status, "", &json!({"people": [{"id": "p1"}], "next": "c2"}))
+    })
+    .await;
+    assert!(matches!(whole(&broken).await, CardOutcome::Failed { transient: true, .. }));
+}

@@ -96,6 +96,7 @@ pub(crate) fn card_call(url: &str, card: &str, inputs: Value, page: Option<Value
         ambient: Ambient { now: Millis(1_790_000_000_000), seed: 1 },
         deadline: Millis(1_790_000_005_000),
         page,
+        all_pages: false,
         authorized: Some(Authorized {
             connection: ConnectionId::new(Millis(1), 1),
             generation: 1,

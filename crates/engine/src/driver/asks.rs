@@ -15,7 +15,7 @@ use flowdeck_model::{Fault, FaultCode, Fields};
 use super::api::EngineError;
 use super::live::{Answer, Live, Returned};
 use crate::machine::event::StepEvent;
-use crate::machine::state::{FrameId, Held};
+use crate::machine::state::{FrameId, Held, Step};
 use crate::ports::{Authorized, Decision, Hold, Loss, StoreError};
 use crate::wire::entry::Intent;
 
@@ -48,20 +48,22 @@ impl Live {
         frame: FrameId,
         used: Option<(Need, Authorized)>,
         loss: Loss,
+        purpose: Purpose,
     ) -> Result<(), EngineError> {
         let Some((need, used)) = used else {
             let detail = match loss {
                 Loss::Unauthorized { detail } | Loss::Scope { detail, .. } => detail,
             };
             let fault = Fault::new(FaultCode::Forbidden, detail);
-            self.feed_step(frame, StepEvent::Failed { fault, transient: false, retry_after_ms: None });
+            let event = self.definite(frame, fault);
+            self.feed_step(frame, event);
             return Ok(());
         };
         tracing::debug!(run = %self.view.id, "the app refused a credential");
         let authorizer = self.inner.parts.authorizer.clone();
         let asks = need.clone();
         let question = Box::pin(async move { authorizer.refused(&asks, &used, loss).await });
-        self.question(frame, need, Purpose::Again, question).await
+        self.question(frame, need, purpose, question).await
     }
 
     /// Takes an answer that is there at once; else the run goes on with its other lanes until it comes.
@@ -113,22 +115,30 @@ impl Live {
                 self.ops.extend(ops);
                 return Some(authorized);
             }
-            Decision::Wait(hold) => self.hold_event(need, hold),
+            Decision::Wait(hold) => self.hold_event(frame, need, hold),
             Decision::Later { retry_ms, fault } => StepEvent::Later { fault, retry_ms },
-            Decision::Denied(fault) => StepEvent::Failed { fault, transient: false, retry_after_ms: None },
+            Decision::Denied(fault) => self.definite(frame, fault),
         };
         self.feed_step(frame, event);
         None
     }
 
-    fn hold_event(&mut self, need: &Need, hold: Hold) -> StepEvent {
+    /// A credential that cannot be had fails a step; where an earlier write is in doubt it only means that nobody can look.
+    fn definite(&self, frame: FrameId, fault: Fault) -> StepEvent {
+        match self.state.frames.get(&frame).map(|f| &f.step) {
+            Some(Step::Looking { .. }) => StepEvent::LookedUp(None),
+            _ => StepEvent::Failed { fault, transient: false, retry_after_ms: None },
+        }
+    }
+
+    fn hold_event(&mut self, frame: FrameId, need: &Need, hold: Hold) -> StepEvent {
         if self.program.main_flow().when_not_connected == WhenNotConnected::Fail {
             let fault = Fault::new(
                 FaultCode::NotConnected,
                 format!("`{}` needs a connection to {} that is not there", need.card_title, need.app),
             )
             .remedy("connect the app and retry, or let the flow wait (`when_not_connected: wait`)");
-            return StepEvent::Failed { fault, transient: false, retry_after_ms: None };
+            return self.definite(frame, fault);
         }
         self.ops.extend(hold.ops);
         self.fresh_holds.push((hold.on.clone(), hold.seen));

@@ -31,7 +31,7 @@ impl Live {
     ) -> Result<(), EngineError> {
         self.start_children()?;
         let is_new = self.dirty || !self.entries.is_empty() || !self.ops.is_empty() || !ops.is_empty();
-        if !is_new && !(stops && self.stored.ready) {
+        if !(is_new || stops && self.stored.ready) {
             return Ok(());
         }
         super::views::refresh(&mut self.view, &self.state, &self.program);

@@ -184,7 +184,7 @@ impl Live {
             self.feed_step(frame, StepEvent::OtherAccount);
             return Ok(());
         }
-        let mut call = self.call(frame, node, card, inputs, intent.attempt, authorized);
+        let mut call = self.call(frame, node, card, inputs.clone(), intent.attempt, authorized);
         call.idempotency_key = intent.idempotency_key;
         let cards = self.inner.parts.cards.clone();
         let clock = self.inner.parts.clock.clone();
@@ -197,7 +197,7 @@ impl Live {
                 found = asked => found.unwrap_or(LookUp::CannotTell),
                 () = clock.sleep(ms) => LookUp::CannotTell,
             };
-            Returned { frame, writes: false, used, answer: Answer::LookedUp(found) }
+            Returned { frame, writes: false, used, answer: Answer::LookedUp(found, inputs) }
         });
         Ok(())
     }
@@ -226,9 +226,9 @@ impl Live {
             deadline = deadline.min(due);
         }
         let path = self.state.path(&self.program, frame);
-        let page = match self.state.frames.get(&frame).and_then(|f| f.container.as_ref()) {
-            Some(Container::Loop(l)) => l.cursor.clone(),
-            _ => None,
+        let (page, all_pages) = match self.state.frames.get(&frame).and_then(|f| f.container.as_ref()) {
+            Some(Container::Loop(l)) => (l.cursor.clone(), false),
+            _ => (None, true),
         };
         CardCall {
             run: self.view.id,
@@ -240,6 +240,7 @@ impl Live {
             ambient,
             deadline,
             page,
+            all_pages,
             authorized,
         }
     }
@@ -257,9 +258,12 @@ impl Live {
         };
         let event = match answer {
             Answer::Asked(asked) => return self.asked(frame, *asked).await,
-            Answer::LookedUp(LookUp::Happened(outputs)) => StepEvent::LookedUp(Some(LookedUp::Happened(outputs))),
-            Answer::LookedUp(LookUp::DidNot) => StepEvent::LookedUp(Some(LookedUp::DidNot)),
-            Answer::LookedUp(LookUp::CannotTell) => StepEvent::LookedUp(None),
+            Answer::LookedUp(LookUp::Happened(outputs), _) => StepEvent::LookedUp(Some(LookedUp::Happened(outputs))),
+            Answer::LookedUp(LookUp::DidNot, _) => StepEvent::LookedUp(Some(LookedUp::DidNot)),
+            Answer::LookedUp(LookUp::CannotTell, _) => StepEvent::LookedUp(None),
+            Answer::LookedUp(LookUp::Refused(loss), inputs) => {
+                return self.refused(frame, used, loss, Purpose::LookUp(inputs)).await;
+            }
             Answer::Performed(CardOutcome::Done { outputs, next_page }) => {
                 worked();
                 StepEvent::Done { outputs, next_page }
@@ -269,7 +273,9 @@ impl Live {
             }
             Answer::Performed(CardOutcome::Unknown(fault)) => StepEvent::Unknown(fault),
             Answer::Performed(CardOutcome::Table(op)) => return self.table(frame, &op).await,
-            Answer::Performed(CardOutcome::Refused(loss)) => return self.refused(frame, used, loss).await,
+            Answer::Performed(CardOutcome::Refused(loss)) => {
+                return self.refused(frame, used, loss, Purpose::Again).await;
+            }
         };
         self.feed_step(frame, event);
         Ok(())

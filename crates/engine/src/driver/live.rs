@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::{Millis, StepPath, Value};
+use flowdeck_model::{Fields, Millis, StepPath, Value};
 use tokio::task::JoinSet;
 
 use super::api::{EngineError, Notice, NoticeKind};
@@ -23,7 +23,7 @@ use crate::wire::state::StoredValues;
 /// An answer of a spawned effect.
 pub(super) enum Answer {
     Performed(CardOutcome),
-    LookedUp(LookUp),
+    LookedUp(LookUp, Fields),
     Asked(Box<super::asks::Asked>),
 }
 

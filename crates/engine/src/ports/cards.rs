@@ -31,6 +31,8 @@ pub struct CardCall {
     pub deadline: Millis,
     /// Where the next page begins, for paged calls; `None` for the first.
     pub page: Option<Value>,
+    /// Whether every page is wanted in one answer: so unless a loop takes them one by one.
+    pub all_pages: bool,
     /// The connection, where the card needs one.
     pub authorized: Option<Authorized>,
 }
@@ -71,6 +73,8 @@ pub enum LookUp {
     DidNot,
     /// It cannot be told.
     CannotTell,
+    /// The app refused the credential, so that nothing could be seen.
+    Refused(Loss),
 }
 
 /// Finds, evaluates and performs cards.

@@ -7,6 +7,7 @@ use flowdeck_engine::ports::{CardOutcome, LookUp, Loss};
 use flowdeck_engine::{EngineError, RunView, Settlement, Status, WaitReason};
 use flowdeck_model::{Fault, FaultCode, Fields};
 use flowdeck_sim::World;
+use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
 use crate::common::*;
@@ -225,4 +226,28 @@ async fn a_limited_rate_is_waited_out_but_not_beyond_the_flows_time() {
     );
     let view = world.run(&short, json!({})).await.unwrap();
     assert_eq!(view.fault.unwrap().code, FaultCode::RateLimited, "the app's fault now, not a time-out later");
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_refused_waits_for_the_connection_and_looks_again() {
+    use flowdeck_engine::ports::Loss;
+    let refused = || LookUp::Refused(Loss::Unauthorized { detail: "no".into() });
+    let world = connected();
+    world.cards.next("acme/check", unknown());
+    world.cards.next_look_up(refused());
+    let view = world.run(&acme_flow(json!([acme("w", "check", json!({"x": 1}))])), json!({})).await.unwrap();
+    assert_eq!(view.status, Status::Waiting, "nobody is asked what the app can tell");
+    world.cards.next_look_up(LookUp::Happened(Fields::one("x", 9)));
+    world.authorizer.grant("acme", "alice");
+    let view = go_on(&world, view.id).await;
+    assert_eq!((view.status, world.cards.calls("acme/check")), (Status::Finished, 1));
+
+    // Where nobody may wait for a connection, a person says what happened; the run does not hang.
+    let world = connected();
+    world.cards.next("acme/check", unknown());
+    world.cards.next_look_up(refused());
+    let fails = flow(json!({"slots": {"acme": {"app": "acme"}}, "when_not_connected": "fail",
+        "cards": [acme("w", "check", json!({"x": 1}))]}));
+    let view = world.run(&fails, json!({})).await.unwrap();
+    assert!(asks(&view), "{view:?}");
 }
