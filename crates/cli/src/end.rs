@@ -5,7 +5,9 @@
 
 use std::process::ExitCode;
 
+use flowdeck::RuntimeError;
 use flowdeck_server::client::CallError;
+use flowdeck_server::session::SessionError;
 use flowdeck_server::wire::Problem;
 
 /// What a command came to, as the exit code says it.
@@ -53,10 +55,21 @@ pub(crate) fn usage(text: impl Into<String>) -> anyhow::Error {
 #[error("{0}")]
 pub(crate) struct NobodyThere(pub(crate) String);
 
-/// A flow file with errors that were shown already.
+/// A file that cannot be used as it is; what is wrong in it was shown already.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct WrongFile(pub(crate) String);
+#[error("{text}")]
+pub(crate) struct WrongFile {
+    pub(crate) text: String,
+    /// What is wrong in it, as programs read it.
+    pub(crate) diagnostics: Vec<serde_json::Value>,
+}
+
+impl WrongFile {
+    /// Where a sentence says it all.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), diagnostics: Vec::new() }
+    }
+}
 
 /// The exit code of an error, and its text: what happened, what next, where more is told.
 pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
@@ -70,10 +83,39 @@ pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
         return (End::WrongFile, format!("error: {error:#}\n"));
     }
     if let Some(problem) = problem_of(error) {
-        let end = if problem.code.starts_with("flow.") { End::WrongFile } else { End::Failed };
-        return (end, problem_text(problem));
+        return (end_of_code(&problem.code), problem_text(problem));
     }
-    (End::Failed, format!("error: {error:#}\n"))
+    let text = format!("error: {error:#}\n");
+    match code_of(error) {
+        Some(code) => (end_of_code(&code), format!("{text}{}", more(&code))),
+        None => (End::Failed, text),
+    }
+}
+
+fn end_of_code(code: &str) -> End {
+    match code {
+        // What was said on the command line, not what happened.
+        "run.input" | "runtime.setting" => End::Usage,
+        _ if code.starts_with("flow.") || code == "app.file" => End::WrongFile,
+        _ => End::Failed,
+    }
+}
+
+/// The stable code of an error, where it has one.
+pub(crate) fn code_of(error: &anyhow::Error) -> Option<String> {
+    if let Some(problem) = problem_of(error) {
+        return Some(problem.code.clone()).filter(|c| !c.is_empty());
+    }
+    let of_session = |error: &SessionError| error.code().map(ToOwned::to_owned);
+    error.chain().find_map(|cause| match (cause.downcast_ref::<SessionError>(), cause.downcast_ref::<RuntimeError>()) {
+        (Some(error), _) => of_session(error),
+        (None, Some(error)) => Some(error.code().to_owned()),
+        (None, None) => None,
+    })
+}
+
+fn more(code: &str) -> String {
+    format!("  more: flowdeck explain {code}\n")
 }
 
 /// The API's refusal in an error, where it is one.
@@ -94,7 +136,7 @@ pub(crate) fn problem_text(problem: &Problem) -> String {
         text.push_str(&format!("  {}\n", problem.remedy));
     }
     if !problem.code.is_empty() {
-        text.push_str(&format!("  more: flowdeck explain {}\n", problem.code));
+        text.push_str(&more(&problem.code));
     }
     text
 }

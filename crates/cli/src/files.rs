@@ -12,13 +12,20 @@ use anyhow::{Context, Result, bail};
 use flowdeck::model::{Fields, Value};
 use flowdeck::{Cards, Checked, DataFolder, Source};
 
-use crate::end::usage;
+use crate::end::{WrongFile, usage};
 
 /// Largest file that is read whole, in bytes; the flow format's own limit.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The text of a file, or of standard input for `-`.
+///
+/// # Errors
+/// A [`WrongFile`]: what cannot be read is as wrong as what cannot be used.
 pub(crate) fn text(path: &Path) -> Result<(String, String)> {
+    whole(path).map_err(|error| WrongFile::new(format!("{error:#}")).into())
+}
+
+fn whole(path: &Path) -> Result<(String, String)> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -60,9 +67,10 @@ pub(crate) fn cards(data: Option<&Path>) -> Result<Cards> {
 /// The fields of an event: a JSON object.
 pub(crate) fn event(path: &Path) -> Result<Fields> {
     let (name, text) = text(path)?;
-    let value: Value = serde_json::from_str(&text).with_context(|| format!("{name} is not JSON"))?;
+    let value: Value =
+        serde_json::from_str(&text).map_err(|error| WrongFile::new(format!("{name} is not JSON: {error}")))?;
     if !value.is_object() {
-        return Err(usage(format!("{name} must hold one JSON object with the event's fields")));
+        bail!(WrongFile::new(format!("{name} must hold one JSON object with the event's fields")));
     }
     Ok(Fields::from_value(value))
 }

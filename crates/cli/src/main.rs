@@ -59,8 +59,8 @@ enum Command {
     Check(commands::check::Check),
     /// Tidies flow files; comments stay.
     Fmt(commands::fmt::Fmt),
-    /// Prints the JSON Schema of flow files, for editors.
-    Schema,
+    /// Prints the JSON Schema of flow files or app files, for editors.
+    Schema(commands::schema::Schema),
     /// Guides the first steps: Okta, or the playground.
     Init(commands::init::Init),
     /// Authorizes an account of an app, once for every flow.
@@ -101,7 +101,7 @@ fn run(arguments: &Arguments) -> Result<End> {
     match &arguments.command {
         Command::Check(check) => commands::check::run(check, globals),
         Command::Fmt(fmt) => commands::fmt::run(fmt),
-        Command::Schema => commands::schema::run(),
+        Command::Schema(schema) => commands::schema::run(schema),
         Command::Apps(apps) => commands::apps::run(apps, globals),
         Command::Cards(cards) => commands::cards::run(cards, globals),
         Command::Explain(explain) => commands::explain::run(explain),

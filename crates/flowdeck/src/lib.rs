@@ -22,7 +22,7 @@ pub use catalogue::Cards;
 pub use clock::SystemClock;
 pub use error::RuntimeError;
 pub use events::{Events, RuntimeEvent};
-pub use flowdeck_apps::{App, AppFileError, Apps};
+pub use flowdeck_apps::{App, AppFileError, Apps, app_schema};
 pub use flowdeck_connections as connections;
 pub use flowdeck_connections::MasterKey;
 pub use flowdeck_egress as egress;

@@ -108,6 +108,21 @@ pub enum SessionError {
     Call(CallError),
 }
 
+impl SessionError {
+    /// The stable code, for programs and for `flowdeck explain CODE`; none where the cause has its own.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Runtime(error) => Some(error.code()),
+            Self::Version { .. } => Some("session.version"),
+            Self::Silent { .. } => Some("store.held"),
+            Self::Socket { .. } => Some("session.socket"),
+            Self::Call(CallError::Problem(problem)) => Some(&problem.code),
+            Self::Call(_) => None,
+        }
+    }
+}
+
 /// A command's part in a data folder.
 #[derive(Debug)]
 pub struct Session {

@@ -35,6 +35,7 @@ pub(crate) async fn direct(
     as_json: bool,
     again: &str,
 ) -> Result<Box<ConnectionView>> {
+    let again = &options.said(again);
     let method = given_method(ask, options)?;
     let fields = options.form(method)?;
     let missing: Vec<String> = method
@@ -152,7 +153,8 @@ async fn pasted(again: &str) -> Result<SecretText> {
     input.read_line(&mut line).await?;
     if line.trim().is_empty() {
         bail!(NobodyThere(format!(
-            "The address that the browser ended at was not given. Pipe it in:\n  {again} --paste < FILE"
+            "The address that the browser ended at was not given. It belongs to this very command, so keep its standard \
+             input open until you have it:\n  {again} --paste"
         )));
     }
     Ok(SecretText::new(line.trim()))

@@ -72,6 +72,18 @@ impl AnswerOptions {
         }
     }
 
+    /// A command with what was said already, so that it can be typed again as it is shown. Nicknames are the
+    /// caller's.
+    pub(crate) fn said(&self, command: &str) -> String {
+        let mut text = command.to_owned();
+        let mut add = |option: &str, value: &str| text.push_str(&format!(" {option} {}", quoted(value)));
+        self.method.iter().for_each(|method| add("--method", method));
+        self.set.iter().for_each(|pair| add("--set", pair));
+        self.secret.iter().for_each(|pair| add("--secret", pair));
+        self.scopes.iter().for_each(|scopes| add("--scopes", &scopes.join(",")));
+        text
+    }
+
     /// The form that the options fill.
     ///
     /// # Errors
@@ -101,6 +113,16 @@ impl AnswerOptions {
         let wrong =
             || usage(format!("`{}` has no field `{}`; {known}", method.key, key.chars().take(40).collect::<String>()));
         method.fields.iter().find(|f| f.key == key).ok_or_else(wrong)
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -185,6 +207,17 @@ mod tests {
             assert!(!text.contains("hush-2"), "{text}");
             assert!(text.contains("--secret client_secret=-"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_said_is_said_again() {
+        let options = AnswerOptions {
+            method: Some("api_token".into()),
+            set: vec!["title=it's me".into()],
+            scopes: Some(vec!["a".into(), "b".into()]),
+            ..AnswerOptions::default()
+        };
+        assert_eq!(options.said("go"), r"go --method api_token --set 'title=it'\''s me' --scopes a,b");
     }
 
     #[test]

@@ -106,6 +106,9 @@ fn key(globals: &Globals) -> Finding {
     };
     match std::fs::metadata(&path) {
         Err(_) => finding("key file", Health::Good, format!("{} is made at the first use", path.display())),
+        Ok(meta) if !meta.is_file() => {
+            finding("key file", Health::Broken, format!("{} is no file; name one with --key-file", path.display()))
+        }
         Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
             finding("key file", Health::Broken, format!("{0} can be read by others; `chmod 600 {0}`", path.display()))
         }

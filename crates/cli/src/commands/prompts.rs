@@ -116,7 +116,10 @@ async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Resu
         use_one(api, terminal, &view, name, answer.json).await?;
     } else {
         let ask = Ask::of_prompt(&view, api.session().auth(&view.app).as_deref());
-        let again = format!("flowdeck prompts answer {}", view.id);
+        let mut again = format!("flowdeck prompts answer {}", view.id);
+        if let Some(nickname) = &answer.options.nickname {
+            again.push_str(&format!(" --as '{nickname}'"));
+        }
         if terminal.interactive() {
             match answer::interactive(api, terminal, &ask, &answer.options, &mut Progress::default()).await? {
                 Outcome::Connected(_) | Outcome::Used => {}
@@ -142,7 +145,8 @@ async fn use_one(api: &Api, terminal: &mut Terminal, view: &PromptView, name: &s
     there.extend(api.connections(Some(&view.app)).await?);
     let Some(found) = there.iter().find(|c| c.id.to_string() == name || c.nickname.as_str() == name) else {
         let names: Vec<&str> = there.iter().map(|c| c.nickname.as_str()).collect();
-        bail!(usage(format!("{} has no connection `{name}`; it has {}", view.app_title, names.join(", "))));
+        let has = if names.is_empty() { "it has none yet".to_owned() } else { format!("it has {}", names.join(", ")) };
+        bail!(usage(format!("{} has no connection `{name}`; {has}", view.app_title)));
     };
     api.use_connection(view.id, found.id).await?;
     if as_json {

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::answer::options::{read_secret, refused};
 use crate::api::Api;
-use crate::end::{End, WrongFile, usage};
+use crate::end::{End, WrongFile, code_of, of_error, usage};
 use crate::files;
 use crate::options::Globals;
 use crate::out;
@@ -60,6 +60,26 @@ pub(crate) struct Run {
 }
 
 pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
+    let ended = Box::pin(started(run, globals)).await;
+    if run.json
+        && let Err(error) = &ended
+    {
+        out::json(&not_started(error));
+    }
+    ended
+}
+
+/// The last line for a program, where there is no run to tell of.
+fn not_started(error: &anyhow::Error) -> serde_json::Value {
+    let (_, text) = of_error(error);
+    let mut told = json!({ "code": code_of(error), "message": text.trim_end().trim_start_matches("error: ") });
+    if let Some(WrongFile { diagnostics, .. }) = error.downcast_ref::<WrongFile>() {
+        told["diagnostics"] = json!(diagnostics);
+    }
+    json!({ "type": "run", "run": null, "status": "not_started", "output": null, "error": told })
+}
+
+async fn started(run: &Run, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || run.json);
     let source = files::source(&run.file)?;
     let cards = Session::cards_of(globals)?;
@@ -118,13 +138,14 @@ fn flow_of(
         terminal.say(&format!("{}\n", diagnostic.render(source, terminal.style().colour)));
     }
     if checked.has_errors() {
-        bail!(WrongFile(format!("{} cannot be run as it is", source.name)));
+        let diagnostics = checked.diagnostics.iter().map(|d| d.to_json()).collect();
+        bail!(WrongFile { text: format!("{} cannot be run as it is", source.name), diagnostics });
     }
     let names: Vec<&str> = checked.flows.iter().map(|f| f.name.as_str()).collect();
     let names = names.join(", ");
     let flow: Result<Flow> = match (name, checked.flows.as_slice()) {
         (None, [flow]) => Ok(flow.clone()),
-        (None, []) => bail!(WrongFile(format!("{} holds no flow", source.name))),
+        (None, []) => bail!(WrongFile::new(format!("{} holds no flow", source.name))),
         (None, _) => bail!(usage(format!("{} holds several flows; choose with --flow: {names}", source.name))),
         (Some(name), flows) => flows
             .iter()

@@ -8,6 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use flowdeck::engine::{Entry, RunView, Status};
 use flowdeck::model::{CardId, Fields, FlowName, RunId, StepPath, Value};
 use flowdeck_server::wire::{Decide, Retry, Settle, SettleHow, Signal};
+use futures_util::StreamExt as _;
 use serde_json::json;
 
 use crate::api::{Api, RUNS_PAGE};
@@ -21,6 +22,8 @@ use crate::watch::{Report, Watch};
 
 /// Most entries that `show` reads; the rest is told.
 const ENTRIES_SHOWN_MAX: usize = 2_000;
+/// How long `cancel` waits for steps under way.
+const CANCEL_WAIT: std::time::Duration = std::time::Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -283,12 +286,33 @@ async fn show(api: &Api, run: RunId, as_json: bool) -> Result<End> {
 }
 
 async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
-    let view = api.cancel(run).await?;
+    let mut view = api.cancel(run).await?;
+    // Steps under way are told to stop; what they say is worth a moment.
+    let mut events = api.session().run_events(run, view.counts.entries, true).await?;
+    let ended = tokio::time::timeout(CANCEL_WAIT, async {
+        while !view.status.is_ended()
+            && let Some(event) = events.next().await
+        {
+            event?;
+            view = api.run(run).await?;
+        }
+        Ok::<(), anyhow::Error>(())
+    });
+    if let Ok(ended) = ended.await {
+        ended?;
+    }
     if as_json {
         out::pretty(&view);
         return Ok(End::Fine);
     }
-    out::text(&format!("{} is {}.\n", view.id, runs::status_word(view.status)));
+    if view.status.is_ended() {
+        out::text(&format!("{} is {}.\n", view.id, runs::status_word(view.status)));
+    } else {
+        out::text(&format!(
+            "{} is told to stop and has a step under way; `flowdeck runs tail {0}` sees its end.\n",
+            view.id
+        ));
+    }
     for path in &view.unknown {
         out::text(&format!("  {path} may have happened: look in the app\n"));
     }

@@ -24,6 +24,7 @@ pub(crate) use stops::command;
 
 use crate::api::Api;
 use crate::end::End;
+use crate::out;
 use crate::session;
 use crate::terminal::Terminal;
 
@@ -32,6 +33,8 @@ const SIT_OUT_MS: u64 = 15 * 60_000;
 /// Times to look again at a run that was made ready and has not gone on yet.
 const LOOKS_MAX: usize = 200;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long Ctrl-C waits to tell a program where the run stands.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// One run that is watched.
 #[derive(Debug)]
@@ -62,6 +65,10 @@ impl<'a> Watch<'a> {
         match end {
             Some(end) => end,
             None => {
+                if self.report.is_json() {
+                    let view = tokio::time::timeout(LAST_LOOK, self.api.run(run)).await;
+                    out::json(&report::interrupted_line(run, view.ok().and_then(Result::ok).as_ref()));
+                }
                 self.terminal
                     .say(&format!("\nStopped here; nothing is lost. It goes on with\n  flowdeck runs resume {run}\n"));
                 Ok(End::Interrupted)

@@ -5,7 +5,7 @@
 
 use flowdeck::engine::{Entry, EntryKind, RunView, Status};
 use flowdeck::model::connect::PromptView;
-use flowdeck::model::{StepPath, Value};
+use flowdeck::model::{RunId, StepPath, Value};
 use serde_json::json;
 
 use crate::out;
@@ -106,6 +106,16 @@ pub(crate) fn last_line(run: &RunView) -> Value {
         if !run.waits.is_empty() {
             map.insert("waits".into(), json!(run.waits));
         }
+    }
+    line
+}
+
+/// The line that ends the JSON of a command which was interrupted; the run itself goes on from where it is.
+pub(crate) fn interrupted_line(run: RunId, view: Option<&RunView>) -> Value {
+    let mut line = view.map_or_else(|| json!({ "type": "run", "run": run, "output": null }), last_line);
+    if view.is_none_or(|view| !view.status.is_ended()) {
+        line["status"] = json!("interrupted");
+        line["command"] = json!(format!("flowdeck runs resume {run}"));
     }
     line
 }

@@ -213,10 +213,10 @@ pub enum EngineError {
     #[error("{0}")]
     Table(Fault),
     /// No such run.
-    #[error("there is no run {0}; `flowdeck runs` lists them")]
+    #[error("there is no run {0}; `flowdeck runs list` shows them")]
     NoRun(RunId),
     /// The run is not in a state for that.
-    #[error("run {run} is {status:?}: {message}")]
+    #[error("run {run} is {}: {message}", word(*status))]
     NotNow {
         /// The run.
         run: RunId,
@@ -237,4 +237,16 @@ pub enum EngineError {
     /// A defect of ours.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Waiting => "waiting",
+        Status::InDoubt => "in doubt",
+        Status::Finished => "finished",
+        Status::Failed => "failed",
+        Status::Cancelled => "cancelled",
+        Status::Expired => "expired",
+    }
 }

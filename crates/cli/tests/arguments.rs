@@ -1,0 +1,86 @@
+//! Wrong command lines and files: the exit code, the sentence, the way out.
+//!
+//! Must never touch the network.
+//! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use support::Home;
+
+const SUM: &str = "\
+flow: sum
+inputs:
+  n: number
+cards:
+  - return: { n: \"${input.n}\" }
+";
+
+#[test]
+fn a_wrong_file_ends_with_65() {
+    let home = Home::new();
+    let event = home.file("event.json", "no json");
+    let list = home.file("list.json", "[1]");
+    let noise = home.file("noise.yaml", [0xff, 0xfe, 0, 1]);
+    let flow = home.file("sum.yaml", SUM);
+    home.say(&["run", "nothing-here.yaml"]).check(65, &["nothing-here.yaml", "No such file"]);
+    home.say(&["check", "nothing-here.yaml"]).check(65, &["No such file"]);
+    home.say(&["run", "/"]).check(65, &["directory"]);
+    home.say(&["run", &noise]).check(65, &["not UTF-8"]);
+    home.say(&["run", "-"]).check(65, &["no flow in this file"]);
+    home.say(&["run", &flow, "--event", &event]).check(65, &["is not JSON"]);
+    home.say(&["run", &flow, "--event", &list]).check(65, &["one JSON object"]);
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let home = Home::new();
+    let flow = home.file("sum.yaml", SUM);
+    home.say(&["run", &flow, "--input", "m=1"]).check(2, &["no input `m`; it has n"]);
+    home.say(&["run", &flow, "--input", "n"]).check(2, &["KEY=VALUE"]);
+    home.say(&["run", &flow, "--input", "n=abc"]).check(2, &["must be number", "explain run.input"]);
+    home.say(&["run", &flow, "--flow", "other"]).check(2, &["no flow `other`; it has sum"]);
+    home.say(&["run", &flow, "--allow-http", "x y"]).check(2, &["x y", "explain runtime.setting"]);
+    home.say(&["runs", "show", "garbage"]).check(2, &["run_"]);
+    home.say(&["explain", "no-such-code"]).check(2, &["no page"]);
+}
+
+#[test]
+fn a_secret_in_an_argument_is_refused_and_not_repeated() {
+    let home = Home::new();
+    for (option, value) in [("--set", "client_secret=hush-7"), ("--secret", "client_secret=hush-7")] {
+        let said = home.say(&["connect", "okta", option, value]).check(2, &["--secret client_secret=-"]);
+        assert!(!said.err.contains("hush-7") && !said.out.contains("hush-7"));
+    }
+}
+
+#[test]
+fn what_is_missing_is_shown_as_the_whole_command() {
+    let home = Home::new();
+    home.say(&["connect", "okta", "--method", "api_token", "--set", "domain=acme.okta.com"])
+        .check(2, &["flowdeck connect okta --method api_token --set domain=acme.okta.com --secret api_token=FILE"]);
+    home.say(&["connect", "playground"]).check(75, &["flowdeck connect playground --device"]);
+}
+
+#[test]
+fn what_a_session_cannot_do_names_its_page() {
+    let home = Home::new();
+    let key = home.file("key", "garbage\n");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    home.say(&["connections", "list", "--key-file", &key])
+        .check(1, &["not a flowdeck key file", "explain key.unusable"]);
+    home.say(&["explain", "key.unusable"]).check(0, &[]);
+    let folder = home.path("key-folder");
+    std::fs::create_dir(&folder).unwrap();
+    let doctor = home.say(&["doctor", "--key-file", folder.to_str().unwrap()]).check(1, &[]);
+    assert!(doctor.out.contains("is no file"), "{}", doctor.out);
+}
+
+#[test]
+fn both_schemas_are_printed() {
+    let home = Home::new();
+    for (arguments, title) in [(&["schema"][..], "flowdeck flow file"), (&["schema", "--app"], "flowdeck app file")] {
+        let schema: serde_json::Value = serde_json::from_str(&home.say(arguments).check(0, &[]).out).unwrap();
+        assert_eq!(schema["title"], title);
+    }
+}
