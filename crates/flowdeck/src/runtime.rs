@@ -251,9 +251,8 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::start_run`].
-    pub async fn run(&self, mut start: Start) -> Result<RunView, RuntimeError> {
+    pub async fn run(&self, start: Start) -> Result<RunView, RuntimeError> {
         self.open()?;
-        start.wait_hint = true;
         Ok(self.engine().start_and_wait(start).await?)
     }
 

@@ -86,15 +86,13 @@ pub struct Start {
     pub event: Option<Fields>,
     /// A second start with the same key (and flow name) answers the first one's run.
     pub idempotency_key: Option<String>,
-    /// Whether the caller waits for the result.
-    pub wait_hint: bool,
 }
 
 impl Start {
     /// A start by hand.
     #[must_use]
     pub fn new(flow: impl Into<Arc<Flow>>, input: Fields) -> Self {
-        Self { flow: flow.into(), input, event: None, idempotency_key: None, wait_hint: false }
+        Self { flow: flow.into(), input, event: None, idempotency_key: None }
     }
 }
 
