@@ -84,3 +84,14 @@ fn both_schemas_are_printed() {
         assert_eq!(schema["title"], title);
     }
 }
+
+#[test]
+fn garbage_gets_a_short_answer() {
+    let home = Home::new();
+    let many = home.file("many.yaml", "${{\n".repeat(50_000));
+    let long = home.file("long.yaml", "[".repeat(200_000));
+    for file in [many, long] {
+        let said = home.say(&["check", &file]).check(65, &[]);
+        assert!(said.err.len() + said.out.len() < 8_000, "{} bytes", said.err.len() + said.out.len());
+    }
+}

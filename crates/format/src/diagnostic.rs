@@ -48,12 +48,31 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Most lines of an excerpt: a finding may concern the whole file.
+const EXCERPT_LINES_MAX: usize = 12;
+/// Longest line that an excerpt shows, in bytes.
+const EXCERPT_LINE_BYTES_MAX: usize = 2_000;
+
+/// The part of a span that an excerpt shows.
+fn shown(text: &str, span: &Range<usize>) -> Range<usize> {
+    let inside = text.get(span.clone()).unwrap_or_default();
+    let end = inside.match_indices('\n').nth(EXCERPT_LINES_MAX - 1).map_or(span.end, |(at, _)| span.start + at);
+    span.start..end
+}
+
 impl Diagnostic {
     /// For people: message, file, line, column, excerpt and remedy; `colour` adds terminal colours.
     #[must_use]
     pub fn render(&self, source: &Source, colour: bool) -> String {
+        let span = shown(&source.text, &self.span);
+        // The excerpt has whole lines; one without end is no help.
+        let first = source.text.get(..span.start).and_then(|t| t.rfind('\n')).map_or(0, |at| at + 1);
+        let rest = source.text.get(first..).unwrap_or_default();
+        if rest.lines().take(EXCERPT_LINES_MAX + 2).any(|line| line.len() > EXCERPT_LINE_BYTES_MAX) {
+            return self.line_text(&source.name) + "\n";
+        }
         let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-        let report = Report { diagnostic: self, source: NamedSource::new(&source.name, source.text.clone()) };
+        let report = Report { diagnostic: self, span, source: NamedSource::new(&source.name, source.text.clone()) };
         let mut out = String::new();
         match GraphicalReportHandler::new_themed(theme).with_width(110).render_report(&mut out, &report) {
             Ok(()) => out,
@@ -81,6 +100,7 @@ impl Diagnostic {
 
 /// A diagnostic beside its source, as miette wants it.
 struct Report<'a> {
+    span: Range<usize>,
     diagnostic: &'a Diagnostic,
     source: NamedSource<std::sync::Arc<str>>,
 }
@@ -120,7 +140,7 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let Range { start, end } = self.diagnostic.span;
+        let Range { start, end } = self.span;
         let label = (!self.diagnostic.path.is_empty()).then(|| self.diagnostic.path.clone());
         Some(Box::new(std::iter::once(LabeledSpan::new(label, start, end.saturating_sub(start)))))
     }
