@@ -1,6 +1,7 @@
 //! The made-up staff that a new directory starts with.
 //!
-//! Nobody here is real. Last visits count back from the clock, so that "not seen for 90 days" always finds some.
+//! Nobody here is real. Last visits, and the hiring of newcomers, count back from the clock, so that "not seen for 90
+//! days" and "joined in the last 90 days" always find some.
 //! Tests: below.
 
 use jiff::civil::Date;
@@ -10,40 +11,56 @@ use jiff::{Timestamp, ToSpan as _};
 use super::{Directory, Group, Person, Status, take};
 
 /// Name, department, title, hired, days since the last visit, manager (a line of this table, from 1), suspended.
-type Line = (&'static str, &'static str, &'static str, &'static str, Option<i64>, Option<u64>, bool);
+type Line = (&'static str, &'static str, &'static str, Hired, Option<i64>, Option<u64>, bool);
+
+#[derive(Clone, Copy)]
+enum Hired {
+    On(&'static str),
+    DaysAgo(i64),
+}
+use Hired::{DaysAgo, On};
+
+impl Hired {
+    fn date(self, today: Date) -> Option<Date> {
+        match self {
+            On(date) => date.parse().ok(),
+            DaysAgo(days) => today.checked_sub(days.days()).ok(),
+        }
+    }
+}
 
 const STAFF: [Line; 24] = [
-    ("Marta Lindqvist", "Management", "Managing Director", "2015-03-02", Some(0), None, false),
-    ("Tomás Herrera", "Engineering", "Head of Engineering", "2016-06-13", Some(1), Some(1), false),
-    ("Priya Raman", "Sales", "Head of Sales", "2017-01-09", Some(2), Some(1), false),
-    ("Oluwaseun Adeyemi", "Support", "Head of Support", "2017-09-04", Some(0), Some(1), false),
-    ("Hanna Kovács", "Finance", "Head of Finance", "2016-11-21", Some(5), Some(1), false),
-    ("Jonas Weidmann", "Engineering", "Staff Engineer", "2018-02-05", Some(1), Some(2), false),
-    ("Aiko Tanabe", "Engineering", "Engineer", "2019-05-20", Some(3), Some(2), false),
-    ("Luca Ferrante", "Engineering", "Engineer", "2020-10-12", Some(121), Some(2), false),
-    ("Nadia Haddad", "Engineering", "Site Reliability Engineer", "2021-03-15", Some(0), Some(2), false),
-    ("Sven Aaltonen", "Engineering", "Engineer", "2022-08-01", Some(97), Some(6), false),
-    ("Grace Mbeki", "Engineering", "Working Student", "2024-04-01", None, Some(6), false),
-    ("Daniel O'Rourke", "Sales", "Account Executive", "2018-07-16", Some(4), Some(3), false),
-    ("Ines Carvalho", "Sales", "Account Executive", "2019-09-30", Some(143), Some(3), false),
-    ("Mikkel Brandt", "Sales", "Sales Engineer", "2021-01-11", Some(8), Some(3), false),
-    ("Yara Sabbagh", "Sales", "Account Executive", "2022-05-09", Some(31), Some(3), false),
-    ("Pavel Dvořák", "Sales", "Working Student", "2023-11-06", Some(210), Some(14), true),
-    ("Chloé Marchand", "Support", "Support Engineer", "2018-12-03", Some(1), Some(4), false),
-    ("Kwame Asante", "Support", "Support Engineer", "2020-02-17", Some(2), Some(4), false),
-    ("Rosa Jiménez", "Support", "Support Engineer", "2021-06-28", Some(92), Some(4), false),
-    ("Emre Yıldız", "Support", "Night Shift Lead", "2022-10-03", Some(0), Some(4), false),
-    ("Freya Nilsen", "Finance", "Accountant", "2019-01-14", Some(6), Some(5), false),
-    ("Wei Zhang", "Finance", "Controller", "2020-07-20", Some(12), Some(5), false),
-    ("Bruno Keller", "Finance", "Payroll", "2023-02-27", Some(365), Some(5), true),
-    ("Amira Soltani", "Management", "Assistant", "2024-01-15", None, Some(1), false),
+    ("Marta Lindqvist", "Management", "Managing Director", On("2015-03-02"), Some(0), None, false),
+    ("Tomás Herrera", "Engineering", "Head of Engineering", On("2016-06-13"), Some(1), Some(1), false),
+    ("Priya Raman", "Sales", "Head of Sales", On("2017-01-09"), Some(2), Some(1), false),
+    ("Oluwaseun Adeyemi", "Support", "Head of Support", On("2017-09-04"), Some(0), Some(1), false),
+    ("Hanna Kovács", "Finance", "Head of Finance", On("2016-11-21"), Some(5), Some(1), false),
+    ("Jonas Weidmann", "Engineering", "Staff Engineer", On("2018-02-05"), Some(1), Some(2), false),
+    ("Aiko Tanabe", "Engineering", "Engineer", On("2019-05-20"), Some(3), Some(2), false),
+    ("Luca Ferrante", "Engineering", "Engineer", On("2020-10-12"), Some(121), Some(2), false),
+    ("Nadia Haddad", "Engineering", "Site Reliability Engineer", On("2021-03-15"), Some(0), Some(2), false),
+    ("Sven Aaltonen", "Engineering", "Engineer", On("2022-08-01"), Some(97), Some(6), false),
+    ("Grace Mbeki", "Engineering", "Working Student", DaysAgo(12), None, Some(6), false),
+    ("Daniel O'Rourke", "Sales", "Account Executive", On("2018-07-16"), Some(4), Some(3), false),
+    ("Ines Carvalho", "Sales", "Account Executive", On("2019-09-30"), Some(143), Some(3), false),
+    ("Mikkel Brandt", "Sales", "Sales Engineer", On("2021-01-11"), Some(8), Some(3), false),
+    ("Yara Sabbagh", "Sales", "Account Executive", On("2022-05-09"), None, Some(3), false),
+    ("Pavel Dvořák", "Sales", "Working Student", On("2023-11-06"), Some(210), Some(14), true),
+    ("Chloé Marchand", "Support", "Support Engineer", On("2018-12-03"), Some(1), Some(4), false),
+    ("Kwame Asante", "Support", "Support Engineer", On("2020-02-17"), Some(2), Some(4), false),
+    ("Rosa Jiménez", "Support", "Support Engineer", On("2021-06-28"), Some(92), Some(4), false),
+    ("Emre Yıldız", "Support", "Night Shift Lead", On("2022-10-03"), Some(0), Some(4), false),
+    ("Freya Nilsen", "Finance", "Accountant", On("2019-01-14"), Some(6), Some(5), false),
+    ("Wei Zhang", "Finance", "Controller", DaysAgo(61), Some(12), Some(5), false),
+    ("Bruno Keller", "Finance", "Payroll", On("2023-02-27"), Some(365), Some(5), true),
+    ("Amira Soltani", "Management", "Assistant", DaysAgo(33), Some(1), Some(1), false),
 ];
 
 const GROUPS: [(&str, &str, &[u64]); 4] = [
     ("Everyone", "All who work here", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 20, 21, 22, 24]),
     ("On call", "Answers the phone at night", &[6, 7, 9, 20]),
     ("Building access", "Has a key card", &[1, 2, 3, 4, 5, 6, 8, 9, 12, 13, 16, 17, 21, 23]),
-    ("Newcomers", "First months at the company", &[11, 24]),
+    ("Newcomers", "First months at the company", &[11, 22, 24]),
 ];
 
 /// `Daniel O'Rourke` becomes `daniel.orourke@example.com`.
@@ -80,7 +97,7 @@ impl Directory {
                 department: department.to_owned(),
                 title: title.to_owned(),
                 status: if is_suspended { Status::Suspended } else { Status::Active },
-                hired: hired.parse().ok(),
+                hired: hired.date(today),
                 last_seen,
                 manager: manager.map(person_id),
             };
@@ -125,5 +142,22 @@ mod tests {
         });
         assert_eq!(long_away.count(), 4);
         assert_eq!(directory.people.iter().filter(|person| person.last_seen.is_none()).count(), 2);
+    }
+
+    #[test]
+    fn whatever_the_day_some_joined_lately() {
+        for now_ms in [0, 1_780_000_000_000, 4_102_444_800_000] {
+            let directory = Directory::staff(now_ms);
+            let today = TimeZone::UTC.to_datetime(Timestamp::from_millisecond(now_ms).unwrap()).date();
+            let lately: Vec<&str> = directory
+                .people
+                .iter()
+                .filter(|person| person.hired.is_some_and(|hired| (0..=90).contains(&(today - hired).get_days())))
+                .map(|person| person.id.as_str())
+                .collect();
+            let newcomers = directory.groups.iter().find(|group| group.name == "Newcomers").unwrap();
+            assert!((2..=3).contains(&lately.len()), "{lately:?}");
+            assert!(newcomers.member_ids.iter().all(|id| lately.contains(&id.as_str())), "{lately:?}");
+        }
     }
 }
