@@ -6,7 +6,7 @@
 use flowdeck::model::Millis;
 use flowdeck::model::connect::{ConnectionState, ConnectionView, PromptState, PromptView};
 
-use super::style::{Style, beside, duration, width, wrap};
+use super::style::{Style, beside, count, duration, width, wrap};
 use super::table::table;
 
 /// The word for a state.
@@ -63,7 +63,7 @@ pub(crate) fn show(c: &ConnectionView, now: Millis, style: Style) -> String {
     if let Some(at) = c.proved_at {
         rows.push(("last worked", format!("{} ago", duration(now.since(at)))));
     }
-    rows.push(("authorized", format!("{} times", c.generation)));
+    rows.push(("authorized", count(c.generation, "time")));
     if c.waiting > 0 {
         rows.push(("waiting runs", c.waiting.to_string()));
     }

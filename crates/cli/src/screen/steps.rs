@@ -73,7 +73,7 @@ impl Timeline {
             }
             EntryKind::StepFinished { outputs, card } => {
                 self.plan.learn(path, card);
-                let amount = outputs.as_ref().map(|o| amount(&o.to_value())).unwrap_or_default();
+                let amount = outputs.as_ref().map(|o| amount(card, &o.to_value())).unwrap_or_default();
                 self.finished(path, entry.at, &amount)
             }
             EntryKind::StepFailed { fault, again_at, card } => {
@@ -202,14 +202,59 @@ fn repeated(path: &StepPath) -> Option<(CardId, u64)> {
     Some((around.card.clone(), around.index.unwrap_or(0)))
 }
 
-/// `24 people`: the size of the one list that a step gave.
-fn amount(outputs: &Value) -> String {
-    let lists: Vec<_> = outputs.as_object().into_iter().flatten().filter(|(_, v)| v.is_array()).collect();
-    match lists.as_slice() {
-        [(key, Value::Array(items))] => format!("{} {}", items.len(), if *key == "list" { "left" } else { key }),
-        _ => match outputs.get("count").and_then(Value::as_f64) {
-            Some(n) if n >= 0.0 => format!("{n:.0} times"),
-            _ => String::new(),
-        },
+/// `24 people`, `3 times, 1 error`: the size of the one list that a step gave, or the turns of a loop.
+fn amount(card: &str, outputs: &Value) -> String {
+    let errors = outputs.get("errors").and_then(Value::as_array).map_or(0, Vec::len);
+    let mut words = Vec::new();
+    let lists: Vec<_> = outputs
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.as_str(), value.as_array()?.len())))
+        .filter(|(key, _)| *key != "errors")
+        .collect();
+    match (outputs.get("count").and_then(Value::as_f64), lists.as_slice()) {
+        (_, [("list", n)]) if card == "filter" => words.push(format!("{n} left")),
+        (_, [("list", n)]) => words.push(count(*n as u64, "item")),
+        (_, [(key, n)]) => words.push(format!("{n} {}", if *n == 1 { singular(key) } else { (*key).to_owned() })),
+        (Some(n), _) if n == 1.0 => words.push("once".to_owned()),
+        (Some(n), _) if n >= 0.0 => words.push(format!("{n:.0} times")),
+        _ => {}
+    }
+    if errors > 0 {
+        words.push(count(errors as u64, "error"));
+    }
+    words.join(", ")
+}
+
+/// One of what a list's name says many of.
+fn singular(many: &str) -> String {
+    match many {
+        "people" | "People" => many.replace("eople", "erson"),
+        "entries" => "entry".to_owned(),
+        _ => many.strip_suffix('s').unwrap_or(many).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::amount;
+    use serde_json::json;
+
+    #[test]
+    fn amounts_are_said_as_people_say_them() {
+        for (card, outputs, words) in [
+            ("playground/listPeople", json!({ "people": [1, 2] }), "2 people"),
+            ("playground/listPeople", json!({ "people": [1] }), "1 person"),
+            ("playground/listGroups", json!({ "groups": [1] }), "1 group"),
+            ("playground/listGroups", json!({ "groups": [] }), "0 groups"),
+            ("filter", json!({ "list": [1] }), "1 left"),
+            ("map", json!({ "list": [1] }), "1 item"),
+            ("for_each", json!({ "count": 3.0, "errors": [] }), "3 times"),
+            ("for_each", json!({ "count": 1.0, "errors": [{}] }), "once, 1 error"),
+            ("date/now", json!({ "date": "x" }), ""),
+        ] {
+            assert_eq!(amount(card, &outputs), words, "{card} {outputs}");
+        }
     }
 }

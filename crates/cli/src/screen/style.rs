@@ -1,7 +1,7 @@
 //! Colours, widths and line breaks of a screen.
 //!
 //! Must never look at the terminal or the environment: `terminal` does and passes what it saw.
-//! Tests: below and `crates/cli/tests/screens.rs`.
+//! Tests: below and `crates/cli/src/screen/golden.rs`.
 
 use std::fmt::Write as _;
 
