@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use flowdeck_engine::ports::store::KeyValue;
+use flowdeck_engine::ports::store::{KeyValue, VALUE_BYTES_MAX};
 use flowdeck_engine::ports::{Delta, Op, Precondition, Scan, Space, Store, StoreError};
 use parking_lot::Mutex;
 
@@ -161,6 +161,17 @@ impl Store for FakeStore {
     }
 
     async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        for op in &delta.ops {
+            if let Op::Put { value, .. } = op
+                && value.len() > VALUE_BYTES_MAX
+            {
+                return Err(StoreError::TooLarge {
+                    what: "size of a value",
+                    size: value.len(),
+                    limit: VALUE_BYTES_MAX,
+                });
+            }
+        }
         let (happens, answers) = self.begin();
         if self.last_commit.lock().is_some_and(|n| self.commits() + 1 >= n) {
             self.kill();

@@ -232,6 +232,9 @@ pub enum EngineError {
     /// The engine is shutting down.
     #[error("the engine is stopping; start again later")]
     Stopping,
+    /// A defect of ours that one run met; it is set aside until the next start, the others go on.
+    #[error("run {0} met a defect of flowdeck and is set aside until the next start; report it with the log")]
+    Broke(RunId),
     /// A defect of ours.
     #[error("internal: {0}")]
     Internal(String),

@@ -199,3 +199,8 @@ fn wait_keys(run: RunId, state: &RunState) -> BTreeSet<Vec<u8>> {
 pub(super) fn is_conflict(error: &EngineError) -> bool {
     matches!(error, EngineError::Store(StoreError::Conflict))
 }
+
+/// Whether the run holds more than one commit can: this run's own end, and nobody else's.
+pub(super) fn is_too_large(error: &EngineError) -> bool {
+    matches!(error, EngineError::Store(StoreError::TooLarge { .. }))
+}

@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flowdeck_model::RunId;
+use flowdeck_model::{Fault, FaultCode, RunId, StepPath};
 
 use super::api::EngineError;
-use super::inner::Inner;
+use super::commit::is_too_large;
+use super::inner::{Inner, Slot};
 use super::live::Live;
 use crate::machine::event::{Effect, EventKind};
-use crate::wire::record::RunView;
+use crate::wire::entry::{Entry, EntryKind};
+use crate::wire::record::{RunView, Status};
 
 /// How long a stopping engine waits for effects under way, in milliseconds.
 const STOP_MS: u64 = 8_000;
@@ -27,8 +29,14 @@ impl Inner {
                     let loaded = Box::pin(self.load(run, claim.slot.clone())).await?;
                     match loaded {
                         Some(mut live) => {
-                            Box::pin(live.drive(true)).await?;
-                            return Ok(live.view);
+                            return match Box::pin(live.drive(true)).await {
+                                Ok(()) => Ok(live.view),
+                                Err(error) if is_too_large(&error) => {
+                                    drop(live);
+                                    self.give_up(run, claim.slot.clone(), error).await
+                                }
+                                Err(error) => Err(error),
+                            };
                         }
                         None => {
                             self.clear_marks(run).await?;
@@ -45,6 +53,31 @@ impl Inner {
                 }
             }
         }
+    }
+
+    /// Ends a run whose data no commit can hold: from where it was committed last, with its reason. What it had sent
+    /// since then is listed as unknown.
+    pub(super) async fn give_up(
+        self: &Arc<Self>,
+        run: RunId,
+        slot: Arc<Slot>,
+        error: EngineError,
+    ) -> Result<RunView, EngineError> {
+        if self.record(run).await?.is_none() {
+            return Err(error);
+        }
+        let Some(mut live) = Box::pin(self.load(run, slot)).await? else { return Err(error) };
+        live.feed(EventKind::Cancel);
+        let fault = Fault::new(FaultCode::LimitReached, format!("the run holds more than can be stored: {error}"))
+            .remedy("keep less in it: take fields out of large answers, or handle pages one by one");
+        live.view.status = Status::Failed;
+        live.view.fault = Some(fault.clone());
+        live.view.failed_at = Some(StepPath::root());
+        if let Some(Entry { what: EntryKind::RunEnded { status, fault: why }, .. }) = live.entries.last_mut() {
+            (*status, *why) = (Status::Failed, Some(fault));
+        }
+        live.commit(true).await?;
+        Ok(live.view)
     }
 
     /// A message to a run that has ended for good leaves a ready mark and an inbox entry behind.
@@ -99,6 +132,8 @@ impl Live {
             if self.is_commit_due() {
                 self.queue.extend(kept.drain(..));
                 self.save().await?;
+                // A loop of functions alone never waits: this is where it meets its deadlines.
+                self.tick_if_due();
                 tokio::task::yield_now().await;
             }
             if self.slot.take_nudge() {

@@ -108,7 +108,9 @@ impl Live {
     fn prepare(&mut self, frame: FrameId, node: &Node, call: CardCall, need: Option<Need>) -> Result<(), EngineError> {
         let writes = matches!(node.effect(), EffectClass::Write | EffectClass::Idempotent);
         if writes {
-            let hash = match self.inner.parts.cards.request_hash(&call) {
+            let cards = self.inner.parts.cards.clone();
+            let hashed = catch_unwind(AssertUnwindSafe(|| cards.request_hash(&call)));
+            let hash = match hashed.unwrap_or_else(|_| Err(panicked(call.card.as_str()))) {
                 Ok(hash) => hash,
                 Err(fault) => {
                     self.feed_step(frame, StepEvent::Failed { fault, transient: false, retry_after_ms: None });

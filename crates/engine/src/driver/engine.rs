@@ -11,7 +11,7 @@ use flowdeck_model::{CardId, Fault, Fields, Flow, FlowHash, Millis, RunId, StepP
 use tokio::sync::broadcast;
 
 use super::api::{EngineError, Notice, Parts, RunFilter, RunPage, Settlement, Start};
-use super::commit::is_conflict;
+use super::commit::{is_conflict, is_too_large};
 use super::inbox::Message;
 use super::inner::{Inner, flow_bytes};
 use crate::machine::event::EventKind;
@@ -106,6 +106,11 @@ impl Engine {
                 drop(_permit);
                 let run = self.earlier(&start, error).await?;
                 self.inner.drive(run).await
+            }
+            Err(error) if is_too_large(&error) => {
+                let run = live.view.id;
+                drop(live);
+                self.inner.give_up(run, claim.slot.clone(), error).await
             }
             Err(error) => Err(error),
         }

@@ -56,7 +56,7 @@ struct Queue {
     named: HashSet<RunId>,
     overflowed: bool,
     wakes: VecDeque<Wake>,
-    /// More was freed than `wakes` may hold: everything waited for must be asked about.
+    /// More was freed or told than could be named: every inbox and everything waited for must be asked about.
     sweep: bool,
 }
 
@@ -115,7 +115,7 @@ impl Drop for Claim {
         };
         // A nudge is given under the lock: it came before and shows here, or finds nobody and goes into the queue.
         if self.slot.nudged.load(Ordering::Acquire) {
-            self.inner.enqueue(self.run);
+            self.inner.enqueue_told(self.run);
         }
         self.slot.over.send_replace(true);
         if is_last {
@@ -190,9 +190,19 @@ impl Inner {
             }
             None => {
                 drop(active);
-                self.enqueue(run);
+                self.enqueue_told(run);
             }
         }
+    }
+
+    /// Names a run that something new came for. Where the queue is full the store may hold no ready mark of it: then
+    /// inboxes and waits are looked through.
+    fn enqueue_told(&self, run: RunId) {
+        {
+            let mut queue = self.queue.lock();
+            queue.sweep |= queue.runs.len() >= QUEUE_MAX;
+        }
+        self.enqueue(run);
     }
 
     /// Names a run as ready.
@@ -331,7 +341,7 @@ impl Inner {
             Some(flow) => flow,
             None => {
                 let bytes = self.parts.store.get(Space::Flows, &keys::flow_version(hash)).await?;
-                let missing = || EngineError::Internal(format!("flow version {hash} is not in the store"));
+                let missing = || wire::WireError { what: "flow", cause: format!("version {hash} is not in the store") };
                 read = wire::decode::<Flow>("flow", &bytes.ok_or_else(missing)?)?;
                 &read
             }

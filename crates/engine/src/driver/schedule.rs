@@ -4,6 +4,7 @@
 //! Tests: `tests/driver/waits.rs`, `tests/driver/connect.rs`.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::api::EngineError;
+use super::commit::is_too_large;
 use super::inner::{Inner, Wake};
 use crate::ports::{Delta, Scan, Space, WaitKey};
 use crate::wire::keys;
@@ -25,7 +27,7 @@ const NAP_MS: u64 = 60_000;
 const STOP_MS: u64 = 10_000;
 
 impl Inner {
-    /// Makes ready what an earlier process left.
+    /// Makes ready what an earlier process left, or what this one had no room to name.
     pub(super) async fn recover(&self) -> Result<(), EngineError> {
         self.mark_unread().await?;
         self.look_into_store();
@@ -93,7 +95,7 @@ impl Inner {
             runs = self.woken(wake).await?;
         }
         if runs.is_empty() && self.take_sweep() {
-            self.sweep_waits().await?;
+            self.recover().await?;
         }
         runs.retain(|run| !self.is_aside(*run));
         if runs.is_empty() && self.is_idle() {
@@ -192,29 +194,39 @@ impl Inner {
     pub(super) async fn drive_all(self: &Arc<Self>, runs: Vec<RunId>) -> Result<(), EngineError> {
         let mut tasks = JoinSet::new();
         for run in runs {
-            let inner = self.clone();
-            tasks.spawn(async move { (run, inner.drive(run).await) });
+            tasks.spawn(self.clone().drive_apart(run));
         }
         while let Some(joined) = tasks.join_next().await {
             match joined {
-                Ok((run, result)) => self.judge(run, result.map(drop)).await?,
+                Ok((run, result)) => self.judge(run, result).await?,
                 Err(error) => return Err(EngineError::Internal(format!("a drive ended badly: {error}"))),
             }
         }
         Ok(())
     }
 
+    /// Drives a run so that a defect it meets harms no other run.
+    async fn drive_apart(self: Arc<Self>, run: RunId) -> (RunId, Result<(), EngineError>) {
+        match AssertUnwindSafe(self.drive(run)).catch_unwind().await {
+            Ok(result) => (run, result.map(drop)),
+            Err(_) => (run, Err(EngineError::Broke(run))),
+        }
+    }
+
     /// A store error ends everything; a run that cannot be read is set aside and reported.
     async fn judge(&self, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
         match result {
             Ok(()) | Err(EngineError::Stopping) => Ok(()),
+            Err(error) if is_too_large(&error) => self.put_aside(run, error),
             Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
-            Err(error) => {
-                // Its marks stay, so that a repaired program (or store) finds it again.
-                tracing::error!(%run, %error, "the run cannot go on and is set aside until the next start");
-                if self.set_aside(run) { Ok(()) } else { Err(error) }
-            }
+            Err(error) => self.put_aside(run, error),
         }
+    }
+
+    /// Its marks stay, so that a repaired program (or store) finds it again.
+    fn put_aside(&self, run: RunId, error: EngineError) -> Result<(), EngineError> {
+        tracing::error!(%run, %error, "the run cannot go on and is set aside until the next start");
+        if self.set_aside(run) { Ok(()) } else { Err(error) }
     }
 
     pub(super) async fn run_until_idle(self: &Arc<Self>) -> Result<(), EngineError> {
@@ -256,8 +268,7 @@ impl Inner {
                 runs.retain(|run| !self.is_active(*run));
                 let idle = runs.is_empty();
                 for run in runs {
-                    let inner = self.clone();
-                    tasks.spawn(async move { (run, inner.drive(run).await.map(drop)) });
+                    tasks.spawn(self.clone().drive_apart(run));
                 }
                 if !idle || !self.is_idle() {
                     tokio::task::yield_now().await;

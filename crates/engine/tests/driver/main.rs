@@ -8,6 +8,7 @@ mod common;
 mod connect;
 mod doubt;
 mod ends;
+mod harm;
 mod lifecycle;
 mod loops;
 mod pairs;
