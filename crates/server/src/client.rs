@@ -20,6 +20,7 @@ use tokio::net::UnixStream;
 use tower::ServiceExt as _;
 
 use crate::api::ANSWER_WITHIN;
+use crate::socket::own_peer;
 use crate::wire::{Problem, RunEvent};
 
 /// Largest answer, in bytes (64 MiB).
@@ -113,7 +114,7 @@ impl Client {
         if response.status() != StatusCode::OK {
             return Err(self.refused(refusal(response).await));
         }
-        let lines = Lines { body: response.into_body().into_data_stream(), held: Vec::new(), over: false };
+        let lines = Lines { body: response.into_body().into_data_stream(), held: Vec::new(), looked: 0, over: false };
         let events = futures_util::stream::unfold(lines, |mut lines| async move {
             let event = lines.next().await?;
             lines.over |= event.is_err() || matches!(event, Ok(RunEvent::Stopped { .. }));
@@ -171,6 +172,7 @@ async fn over(socket: &Path, request: Request<Body>) -> Result<Response<Body>, C
     let gone = |cause: &dyn std::fmt::Display| CallError::Gone(cause.to_string());
     let stream = tokio::time::timeout(CONNECT_WITHIN, UnixStream::connect(socket)).await;
     let stream = stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(|e| gone(&e))?;
+    own_peer(&stream).map_err(|e| gone(&e))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| gone(&e))?;
     // Ends with the connection: when the answer was read, or dropped.
@@ -208,19 +210,23 @@ async fn refusal(response: Response<Body>) -> CallError {
 struct Lines {
     body: axum::body::BodyDataStream,
     held: Vec<u8>,
+    /// Bytes of `held` in which no event ends: a large event is not looked through again with each piece of it.
+    looked: usize,
     over: bool,
 }
 
 impl Lines {
     async fn next(&mut self) -> Option<Result<RunEvent, CallError>> {
         while !self.over {
-            if let Some(end) = self.held.windows(2).position(|pair| pair == b"\n\n") {
-                let event: Vec<u8> = self.held.drain(..end + 2).collect();
+            if let Some(end) = self.held[self.looked..].windows(2).position(|pair| pair == b"\n\n") {
+                let event: Vec<u8> = self.held.drain(..self.looked + end + 2).collect();
+                self.looked = 0;
                 if let Some(event) = data(&event) {
                     return Some(serde_json::from_slice(&event).map_err(|e| CallError::Unreadable(e.to_string())));
                 }
                 continue;
             }
+            self.looked = self.held.len().saturating_sub(1);
             if self.held.len() > EVENT_BYTES_MAX {
                 return Some(Err(CallError::Unreadable(format!("an event is larger than {EVENT_BYTES_MAX} bytes"))));
             }

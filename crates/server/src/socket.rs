@@ -53,7 +53,8 @@ pub(crate) fn listen(socket: &Path) -> io::Result<Local> {
     }
     let listener = UnixListener::bind(socket)?;
     fs::set_permissions(socket, fs::Permissions::from_mode(0o600))?;
-    Ok(Local { listener, socket: socket.to_path_buf(), uid: own_uid() })
+    let made = identity(socket)?;
+    Ok(Local { listener, socket: socket.to_path_buf(), made, uid: own_uid() })
 }
 
 /// A folder that only this user can enter; one of somebody else's making is refused.
@@ -75,18 +76,39 @@ fn private_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Which file it is, whatever its name.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// Refuses a socket that another user listens on: secrets go through it.
+pub(crate) fn own_peer(stream: &UnixStream) -> io::Result<()> {
+    same_user(stream.peer_cred()?.uid(), own_uid())
+}
+
+fn same_user(theirs: u32, ours: u32) -> io::Result<()> {
+    if theirs == ours {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {theirs} listens on it, not user {ours}")))
+}
+
 /// The listening side. Takes the socket away when dropped.
 #[derive(Debug)]
 pub(crate) struct Local {
     listener: UnixListener,
     socket: PathBuf,
+    made: (u64, u64),
     uid: u32,
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // A successor makes it anew anyway.
-        fs::remove_file(&self.socket).ok();
+        // A successor may have made its own in the same place already.
+        if identity(&self.socket).is_ok_and(|found| found == self.made) {
+            fs::remove_file(&self.socket).ok();
+        }
     }
 }
 
@@ -135,6 +157,25 @@ mod tests {
         assert_eq!(fs::metadata(&socket).unwrap().mode() & 0o777, 0o600);
         drop(local);
         assert!(!socket.exists());
+    }
+
+    #[tokio::test]
+    async fn a_holder_that_ends_late_leaves_its_successors_socket() {
+        let root = tempfile::tempdir().unwrap();
+        let socket = root.path().join("flowdeck/x.sock");
+        let late = listen(&socket).unwrap();
+        let successor = listen(&socket).unwrap();
+        drop(late);
+        assert!(socket.exists());
+        own_peer(&UnixStream::connect(&socket).await.unwrap()).unwrap();
+        drop(successor);
+        assert!(!socket.exists());
+    }
+
+    #[test]
+    fn another_users_socket_is_refused() {
+        same_user(7, 7).unwrap();
+        assert_eq!(same_user(8, 7).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     }
 
     #[tokio::test]

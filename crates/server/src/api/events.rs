@@ -22,7 +22,7 @@ use super::{Api, FromGuest, Path, Query, Shared};
 use crate::wire::{Problem, RunEvent};
 
 /// Entries read from the store at once.
-const BATCH: usize = 256;
+const BATCH: usize = 64;
 /// Silence is broken by a comment this often, so that both sides know that the other lives.
 pub(crate) const ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// How often the run is looked at without a notice.
@@ -137,6 +137,10 @@ impl Run {
 
     /// Committed entries, then whether the run has stopped.
     async fn read(&mut self) -> Option<()> {
+        if self.runtime.is_broken() {
+            tracing::warn!("a stream of events ends early: nothing drives runs any more");
+            return None;
+        }
         // The record first: entries of its commit are then sure to be read.
         let view = self.run_view().await?;
         let is_stopped = if self.follow {
@@ -144,21 +148,16 @@ impl Run {
         } else {
             self.runtime.is_stopped(&view).await.inspect_err(log).ok()?
         };
-        loop {
-            let entries = self.runtime.entries(self.run, self.after, BATCH).await.inspect_err(log).ok()?;
-            let is_last = entries.len() < BATCH;
-            if let Some(last) = entries.last() {
-                self.after = last.seq;
-            }
-            self.waiting.extend(entries.into_iter().map(|entry| RunEvent::Entry { entry }));
-            if is_last {
-                break;
-            }
-            if self.waiting.len() >= 16 * BATCH {
-                // The rest when these are sent.
-                self.more = true;
-                return Some(());
-            }
+        let entries = self.runtime.entries(self.run, self.after, BATCH).await.inspect_err(log).ok()?;
+        let is_last = entries.len() < BATCH;
+        if let Some(last) = entries.last() {
+            self.after = last.seq;
+        }
+        self.waiting.extend(entries.into_iter().map(|entry| RunEvent::Entry { entry }));
+        if !is_last {
+            // The rest when these are sent: entries hold outputs, and outputs may be large.
+            self.more = true;
+            return Some(());
         }
         if is_stopped {
             self.waiting.push_back(RunEvent::Stopped { run: Box::new(view) });
