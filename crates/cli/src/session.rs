@@ -138,7 +138,10 @@ impl Session {
         B: Serialize + Sync,
         A: DeserializeOwned,
     {
-        let acts_twice = ["/signal", "/paste", "/tables/op"].iter().any(|end| path.ends_with(end));
+        // A second word could fall on the next wait, doubt or failure of the run.
+        let acts_twice = ["/signal", "/paste", "/tables/op", "/approve", "/reject", "/settle", "/retry"]
+            .iter()
+            .any(|end| path.ends_with(end));
         for _ in 0..TAKEOVERS_MAX {
             let client = self.joined.read().await.client();
             match client.call(method.clone(), path, body).await {
