@@ -217,7 +217,7 @@ fn amount(card: &str, outputs: &Value) -> String {
         (_, [("list", n)]) if card == "filter" => words.push(format!("{n} left")),
         (_, [("list", n)]) => words.push(count(*n as u64, "item")),
         (_, [(key, n)]) => words.push(format!("{n} {}", if *n == 1 { singular(key) } else { (*key).to_owned() })),
-        (Some(n), _) if n == 1.0 => words.push("once".to_owned()),
+        (Some(1.0), _) => words.push("once".to_owned()),
         (Some(n), _) if n >= 0.0 => words.push(format!("{n:.0} times")),
         _ => {}
     }
