@@ -1,7 +1,7 @@
 //! Asks for the fields of a connect form, each with its help beside it.
 //!
 //! Must never show a secret, nor take one that is empty for one that is kept.
-//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/forms.rs`.
+//! Tests: `crates/cli/tests/first_minute.rs`, `tests/tests/e2e`.
 
 use std::collections::BTreeMap;
 

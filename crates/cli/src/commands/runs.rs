@@ -1,7 +1,7 @@
 //! `flowdeck runs`: what ran, what waits, and a person's word to a run.
 //!
 //! Must never decide anything that was not said.
-//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/waits.rs`.
+//! Tests: `crates/cli/tests/first_minute.rs`, `tests/tests/e2e`.
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};

@@ -1,7 +1,7 @@
 //! `flowdeck tables`: rows that flows keep, for people: list, look, import, export, set, clear.
 //!
 //! Must never change rows but by one operation, whole or not at all.
-//! Tests: `crates/cli/tests/tables.rs`.
+//! Tests: none of the command yet; the operations are tested in `crates/engine`.
 
 use std::path::PathBuf;
 

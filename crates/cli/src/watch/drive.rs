@@ -1,7 +1,7 @@
 //! Drives runs that an answer made ready to their next stop.
 //!
 //! Must never follow more runs on the screen than a person can read; the rest are counted.
-//! Tests: `crates/cli/tests/waits.rs`.
+//! Tests: `tests/tests/e2e`.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Follows runs to their next stop and, where a person is there, helps them over it.
 //!
 //! Must never leave a run without saying how it goes on, nor ask twice about the same wait.
-//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/waits.rs`.
+//! Tests: `crates/cli/tests/first_minute.rs`, `tests/tests/e2e`.
 
 mod drive;
 mod report;

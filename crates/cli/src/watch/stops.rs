@@ -1,7 +1,7 @@
 //! What happens where a run can only be moved by somebody: a prompt, an approval, a signal, a write in doubt.
 //!
 //! Must never decide for the person, nor hold them up where nobody is there.
-//! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/waits.rs`.
+//! Tests: `crates/cli/tests/first_minute.rs`, `tests/tests/e2e`.
 
 use anyhow::Result;
 use flowdeck::connections::AttemptStep;
