@@ -160,6 +160,11 @@ impl Run {
             return Some(());
         }
         if is_stopped {
+            // The run may have gone on and stopped again between the record and the question.
+            if self.run_view().await? != view {
+                self.more = true;
+                return Some(());
+            }
             self.waiting.push_back(RunEvent::Stopped { run: Box::new(view) });
             self.over = true;
         }
