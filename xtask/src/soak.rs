@@ -56,6 +56,15 @@ const SOAKS: &[Soak] = &[
         full: 10_000,
     },
     Soak {
+        name: "slow",
+        about: "a disk that takes 2 s for a commit, servers that take 30 s: quick reads, a stop in time, nothing lost",
+        package: "flowdeck-engine",
+        test: "slow",
+        filter: "",
+        size: "FLOWDECK_SOAK_SLOW",
+        full: 500,
+    },
+    Soak {
         name: "hostile",
         about: "slow and hostile servers in random forms: every request has a bounded, typed end",
         package: "flowdeck-egress",

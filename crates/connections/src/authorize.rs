@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use flowdeck_egress::Credential;
 use flowdeck_engine::ports::{Authorized, Authorizer, Decision, Loss, Op, Space, StoreError, WaitKey};
 use flowdeck_model::connect::{ConnectionState, Need, PromptReason};
-use flowdeck_model::{ConnectionId, Fault, FaultCode};
+use flowdeck_model::{ConnectionId, Fault, FaultCode, PromptId};
 
 use crate::api::{AuditKind, AuditRecord};
 use crate::error::ConnectError;
@@ -18,6 +18,9 @@ use crate::protocol::{Probed, probe, scrub, union};
 use crate::record::{ConnectionRecord, binding_key, encode};
 use crate::refresh::{Refreshed, is_due};
 use crate::registry::{Inner, Registry, Secrets, method_of, plain};
+
+/// Shortest pause before a credential that cannot be checked is tried again, in milliseconds.
+const AGAIN_MS: u64 = 10_000;
 
 pub(crate) enum Found {
     Bound(Box<ConnectionRecord>, Option<Op>),
@@ -64,6 +67,10 @@ impl Inner {
             ConnectionState::Unbound => Some(PromptReason::Missing),
             ConnectionState::NeedsReauth => Some(PromptReason::Lost),
             _ if record.setup && record.expires_at.is_some_and(|at| at <= self.now()) => Some(PromptReason::Setup),
+            // Nothing but a person helps any more; it is tried again all the same whenever a card asks.
+            _ if record.expires_at.is_some_and(|at| at <= self.now()) && record.is_worn(self.now()) => {
+                Some(PromptReason::Lost)
+            }
             _ => missing(record, &need.scopes).first().map(|_| PromptReason::Scope),
         }
     }
@@ -159,10 +166,10 @@ impl Authorizer for Registry {
             let ended = record.expires_at.is_some_and(|at| at <= now);
             if record.renewable {
                 let done = self.refresh(record.id, record.generation, false).await?;
-                let setup = inner.record(record.id).await?.is_some_and(|r| r.setup);
+                let person = inner.record(record.id).await?.is_some_and(|r| r.setup || r.is_worn(now));
                 if let Refreshed::Later { retry_ms, message } = done
                     && ended
-                    && !setup
+                    && !person
                 {
                     let fault = Fault::new(
                         FaultCode::Unreachable,
@@ -198,7 +205,7 @@ impl Authorizer for Registry {
         }
         match inner.wanting(&record, need) {
             Some(reason) => {
-                let detail = record.state_reason.clone();
+                let detail = record.why_wanted();
                 Ok(Decision::Wait(inner.hold(need, reason, Some(&record), &detail, seen, ops).await?))
             }
             None => inner.ready(need, &record, ops, seen).await,
@@ -247,11 +254,20 @@ impl Authorizer for Registry {
         match inner.probe(&record).await? {
             Some(Probed::Works { .. }) => Ok(inner.forbidden(&record, &detail)),
             Some(Probed::Unclear(why)) => {
+                let (id, generation) = (record.id, record.generation);
+                let marked = inner.mark(id, generation, Happening::Trouble, record.setup, &why).await?;
+                if let Some(worn) = marked.as_ref().filter(|r| r.is_worn(inner.now())) {
+                    let detail = worn.why_wanted();
+                    let hold = inner.hold(need, PromptReason::Lost, Some(worn), &detail, seen, Vec::new()).await?;
+                    return Ok(Decision::Wait(hold));
+                }
+                let retry_at = marked.and_then(|r| r.retry_at);
                 let fault = Fault::new(
                     FaultCode::Unreachable,
                     format!("the connection \u{201c}{}\u{201d} cannot be checked now: {why}", record.nickname),
                 );
-                Ok(Decision::Later { retry_ms: 10_000, fault })
+                let retry_ms = retry_at.map_or(AGAIN_MS, |at| at.since(inner.now()).max(AGAIN_MS));
+                Ok(Decision::Later { retry_ms, fault })
             }
             Some(Probed::Refused(_)) | None => {
                 inner.mark(record.id, record.generation, Happening::GrantDead, false, &detail).await?;
@@ -289,6 +305,10 @@ impl Authorizer for Registry {
         self.inner.next_changes().await
     }
 
+    async fn left(&self, prompt: PromptId) -> Result<(), StoreError> {
+        self.inner.close_left(prompt).await
+    }
+
     async fn account(&self, connection: ConnectionId) -> Result<Option<(u64, Option<String>)>, StoreError> {
         Ok(self.inner.record(connection).await?.map(|r| (r.generation, r.subject)))
     }
@@ -304,6 +324,13 @@ impl Inner {
         record.proved_at = Some(self.now());
         record.refusals = 0;
         let mut change = self.change();
+        // Trouble with renewing lasts until a renewal works; any other is over.
+        let recovers = record.streak > 0 && !is_due(record.expires_at, record.issued_at, self.now());
+        if recovers {
+            record.works();
+            self.settle_repaired(&mut change, &record).await?;
+            self.touch(&mut change, &record);
+        }
         self.put_record(&mut change, &record);
         if generation > 1 {
             change.delta.delete(Space::Grants, crate::record::grant_key(id, generation - 1));

@@ -42,6 +42,16 @@ pub enum ConnectError {
     /// The prompt was answered or gave up.
     #[error("prompt {0} is not open any more")]
     PromptOver(PromptId),
+    /// Runs wait at the prompt, so it cannot be closed.
+    #[error(
+        "prompt {prompt} cannot be closed: runs wait at it ({runs}); answer it (`flowdeck prompts answer {prompt}`), or cancel them and it closes by itself"
+    )]
+    PromptAwaited {
+        /// The prompt.
+        prompt: PromptId,
+        /// How many wait.
+        runs: u64,
+    },
     /// The prompt asks for another app.
     #[error("prompt {prompt} asks for {app}; answer it with a connection of that app")]
     WrongPrompt {
@@ -141,6 +151,7 @@ impl ConnectError {
             Self::UnknownConnection(_) => "connect.unknown_connection",
             Self::UnknownPrompt(_) => "connect.unknown_prompt",
             Self::PromptOver(_) => "connect.prompt_over",
+            Self::PromptAwaited { .. } => "connect.prompt_awaited",
             Self::WrongPrompt { .. } => "connect.wrong_prompt",
             Self::UnknownAttempt => "connect.unknown_attempt",
             Self::AttemptOver { .. } => "connect.attempt_over",

@@ -23,6 +23,8 @@ mod refresh;
 mod registry;
 mod seal;
 mod secret;
+mod trouble;
+mod vault;
 mod waits;
 
 pub use api::*;
@@ -31,4 +33,5 @@ pub use random::{OsRandom, Random};
 pub use registry::Registry;
 pub use seal::{MasterKey, SealError};
 pub use secret::SecretText;
+pub use vault::KeyVault;
 pub use waits::{COUNT_MAX, Waits};

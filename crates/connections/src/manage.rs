@@ -101,6 +101,7 @@ impl Registry {
             let head = self.inner.head(*prompt).await?;
             self.inner.end_prompt(&mut change, &head, PromptState::Closed).await?;
         }
+        self.inner.settle_removed(&mut change, &record.app, id).await?;
         self.inner.audit(&mut change, AuditKind::Disconnect, &record, &format!("{revocation:?}"));
         self.inner.touch(&mut change, &record);
         self.inner.commit(change).await?;

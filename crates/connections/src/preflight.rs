@@ -12,7 +12,7 @@ use crate::api::PreflightLine;
 use crate::authorize::{Found, missing};
 use crate::error::ConnectError;
 use crate::protocol::union;
-use crate::record::PromptHead;
+use crate::record::{Member, PromptHead};
 use crate::registry::{Inner, Registry};
 
 struct Line {
@@ -60,7 +60,8 @@ impl Registry {
             for line in self.inner.lines(needs).await? {
                 let Some(head) = line.head else { continue };
                 for need in &line.needs {
-                    change.delta.ops.extend(self.inner.prompt_ops(&head, need, deadline));
+                    let member = Member { raised: true, ..Member::new(need, deadline) };
+                    change.delta.ops.extend(self.inner.prompt_ops(&head, need, &member));
                 }
                 ids.insert(head.id);
             }
@@ -89,7 +90,7 @@ impl Inner {
             let (record, reason, detail) = match self.resolve(&need).await? {
                 Found::Bound(record, _) => {
                     let reason = self.wanting(&record, &need);
-                    let detail = record.state_reason.clone();
+                    let detail = record.why_wanted();
                     (Some(*record), reason, detail)
                 }
                 Found::None(reason, detail) => (None, Some(reason), detail.to_owned()),

@@ -41,6 +41,9 @@ pub(crate) struct ConnectionRecord {
     /// Failed refreshes in a row, and when the next one may be tried.
     pub(crate) streak: u32,
     pub(crate) retry_at: Option<Millis>,
+    /// When the first of these failures was.
+    #[serde(default)]
+    pub(crate) trouble_since: Option<Millis>,
 }
 
 /// Sealed texts by name. Key `g/<id>/<generation>` in Grants.
@@ -80,6 +83,9 @@ pub(crate) struct Member {
     pub(crate) card: String,
     pub(crate) scopes: Vec<String>,
     pub(crate) deadline: Millis,
+    /// It was raised before a run, which may still come: nothing waits yet.
+    #[serde(default)]
+    pub(crate) raised: bool,
 }
 
 /// Where an attempt stands.

@@ -187,11 +187,8 @@ impl Inner {
         record.issued_at = now;
         record.expires_at = tokens.expires_in_s.map(|s| now.plus(s.saturating_mul(1_000)));
         record.refusals = u32::from(refused);
-        record.streak = 0;
-        record.retry_at = None;
         record.setup = false;
-        record.state = next(record.state, Happening::Worked).unwrap_or(record.state);
-        record.state_reason.clear();
+        record.works();
         let mut change = self.change();
         self.put_secrets(&mut change, record.id, record.generation, &secrets);
         self.put_record(&mut change, &record);
@@ -203,6 +200,7 @@ impl Inner {
         change.delta.delete(Space::Grants, grant_raw_key(record.id));
         self.audit(&mut change, AuditKind::Refresh, &record, "");
         if old.state != record.state || old.setup {
+            self.settle_repaired(&mut change, &record).await?;
             self.touch(&mut change, &record);
         }
         Ok(self.commit(change).await?)
@@ -246,6 +244,12 @@ impl Inner {
             let pause = shortest.saturating_mul(1 << record.streak.min(20)).min(longest);
             record.streak += 1;
             record.retry_at = Some(self.now().plus(pause));
+            record.trouble_since = Some(record.trouble_since.unwrap_or(self.now()));
+            // The next time it works is worth writing down, however soon it is.
+            self.proved.lock().remove(&id);
+        } else {
+            record.streak = 0;
+            record.trouble_since = None;
         }
         let mut change = self.change();
         self.put_record(&mut change, &record);
@@ -258,6 +262,9 @@ impl Inner {
             };
             if let Some(kind) = kind {
                 self.audit(&mut change, kind, &record, reason);
+            }
+            if happening == Happening::Worked {
+                self.settle_repaired(&mut change, &record).await?;
             }
             self.touch(&mut change, &record);
         }

@@ -426,7 +426,7 @@ pub(crate) fn view(r: &ConnectionRecord) -> ConnectionView {
         nickname: r.nickname.clone(),
         method: r.method.clone(),
         state: r.state,
-        state_reason: r.state_reason.clone(),
+        state_reason: r.why_wanted(),
         account: r.account.clone(),
         subject: r.subject.clone(),
         fields: r.fields.clone(),

@@ -71,7 +71,7 @@ pub enum SealError {
 /// What a sealed value belongs to. Part of the associated data: a value moved elsewhere does not open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Label<'a> {
-    /// Kind of record: `grant`, `answer`, `attempt`.
+    /// Kind of record: `grant`, `answer`, `attempt`, `run`.
     pub(crate) kind: &'a str,
     /// Id of the record's owner, as bytes.
     pub(crate) owner: [u8; 16],
@@ -210,9 +210,13 @@ impl MasterKey {
     }
 
     pub(crate) fn seal(&self, random: &dyn Random, label: Label<'_>, plain: &str) -> Vec<u8> {
+        self.seal_bytes(random, label, plain.as_bytes())
+    }
+
+    pub(crate) fn seal_bytes(&self, random: &dyn Random, label: Label<'_>, plain: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
         let nonce: [u8; NONCE_BYTES] = bytes(random);
-        let payload = Payload { msg: plain.as_bytes(), aad: &label.associated() };
+        let payload = Payload { msg: plain, aad: &label.associated() };
         let sealed = XChaCha20Poly1305::new((&*key.bytes).into())
             .encrypt(XNonce::from_slice(&nonce), payload)
             .expect("texts are far below the cipher's limit of 256 GiB");
@@ -225,6 +229,11 @@ impl MasterKey {
     }
 
     pub(crate) fn open(&self, label: Label<'_>, sealed: &[u8]) -> Result<SecretText, SealError> {
+        let plain = self.open_bytes(label, sealed)?;
+        String::from_utf8(plain).map(SecretText::from).map_err(|_| SealError::Broken)
+    }
+
+    pub(crate) fn open_bytes(&self, label: Label<'_>, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         if sealed.len() < HEAD_BYTES || sealed[0] != FORMAT {
             return Err(SealError::Broken);
         }
@@ -235,10 +244,9 @@ impl MasterKey {
             .iter()
             .find(|k| k.id == id)
             .ok_or_else(|| SealError::WrongKey { wanted: hex::encode(id), held: self.ids().join(", ") })?;
-        let plain = XChaCha20Poly1305::new((&*key.bytes).into())
+        XChaCha20Poly1305::new((&*key.bytes).into())
             .decrypt(XNonce::from_slice(nonce), Payload { msg: body, aad: &label.associated() })
-            .map_err(|_| SealError::Broken)?;
-        String::from_utf8(plain).map(SecretText::from).map_err(|_| SealError::Broken)
+            .map_err(|_| SealError::Broken)
     }
 
     /// Fingerprints that say whether two secrets are the same, and nothing else; one a key, the sealing one first.

@@ -217,23 +217,6 @@ async fn who_joins_a_prompt_late_has_the_whole_time_to_wait() {
 }
 
 #[tokio::test]
-async fn a_prompt_that_is_closed_wakes_nobody_and_the_next_one_answers_its_waiters_too() {
-    let (_provider, bench) = keyed().await;
-    let hold = bench.held(&slot("a")).await;
-    assert_eq!(bench.registry.close_prompt(hold.prompt).await.unwrap().state, PromptState::Closed);
-    assert!(!bench.registry.changed(&hold.on, hold.seen).await.unwrap(), "it would ask again at once");
-    assert_eq!(bench.registry.close_prompt(hold.prompt).await.unwrap_err().code(), "connect.prompt_over");
-    let mut asked = BeginConnect::new(name("k"), Surface::Direct);
-    (asked.prompt, asked.fields) = (Some(hold.prompt), form(&[("key", "a")]));
-    assert_eq!(bench.registry.begin(asked.clone()).await.unwrap_err().code(), "connect.prompt_over");
-    let next = bench.held(&slot("b")).await;
-    assert_ne!(next.prompt, hold.prompt);
-    asked.prompt = Some(next.prompt);
-    done(bench.registry.begin(asked).await.unwrap());
-    assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap());
-}
-
-#[tokio::test]
 async fn a_prompt_of_one_app_is_not_answered_with_another() {
     let (provider, bench) = keyed().await;
     let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();

@@ -369,7 +369,7 @@ async fn a_report_about_an_older_generation_harms_nothing() {
 #[tokio::test]
 async fn a_second_refusal_after_a_renewal_asks_the_probe_and_only_its_refusal_ends_the_grant() {
     for (probe_status, expected) in
-        [(200, ConnectionState::Active), (503, ConnectionState::Active), (401, ConnectionState::NeedsReauth)]
+        [(200, ConnectionState::Active), (503, ConnectionState::Degraded), (401, ConnectionState::NeedsReauth)]
     {
         let provider = Provider::start().await;
         let (bench, id) = connected(&provider, Rotation::Static).await;

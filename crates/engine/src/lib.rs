@@ -12,4 +12,4 @@ pub mod wire;
 pub use driver::api::{EngineError, Limits, Notice, NoticeKind, Parts, RunFilter, RunPage, Settlement, Start};
 pub use driver::engine::Engine;
 pub use wire::entry::{Entry, EntryKind, Intent, WaitReason};
-pub use wire::record::{Counts, RawAnswer, RunView, Status, WaitView};
+pub use wire::record::{Counts, RawAnswer, RunSummary, RunView, Status, WaitView};

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowdeck_engine::ports::Space;
-use flowdeck_engine::{EngineError, EntryKind, Limits, RunView, Settlement, Start, Status, WaitReason};
+use flowdeck_engine::{EngineError, EntryKind, Limits, RunSummary, Settlement, Start, Status, WaitReason};
 use flowdeck_model::table::TableOp;
 use flowdeck_model::{Fields, Flow, Value};
 use flowdeck_sim::{StoreFault, World};
@@ -140,12 +140,12 @@ async fn attempt(world: &World, flow: &Arc<Flow>) -> Result<(), EngineError> {
     panic!("a run is stuck: {:#?}", runs(world).await?);
 }
 
-async fn runs(world: &World) -> Result<Vec<RunView>, EngineError> {
+async fn runs(world: &World) -> Result<Vec<RunSummary>, EngineError> {
     Ok(world.engine.runs(&Default::default(), None, 100).await?.runs)
 }
 
 /// Does what people and time do.
-async fn help(world: &World, run: &RunView) -> Result<(), EngineError> {
+async fn help(world: &World, run: &RunSummary) -> Result<(), EngineError> {
     for wait in &run.waits {
         let done = match &wait.reason {
             WaitReason::Connection { .. } => {
@@ -207,5 +207,6 @@ async fn outcome(case: &str, world: &World) -> Outcome {
     let mut statuses: Vec<_> = runs.iter().map(|r| (r.flow.to_string(), r.status)).collect();
     statuses.sort_by(|a, b| a.0.cmp(&b.0));
     let main = runs.iter().find(|r| r.parent.is_none()).unwrap();
+    let main = world.engine.run(main.id).await.unwrap().unwrap();
     Outcome { statuses, output: main.output.as_ref().map(Fields::to_value), writes, rows }
 }

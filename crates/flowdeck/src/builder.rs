@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use flowdeck_connections::{MasterKey, OsRandom, Registry, RegistryOptions, RegistryParts};
+use flowdeck_connections::{KeyVault, MasterKey, OsRandom, Registry, RegistryOptions, RegistryParts};
 use flowdeck_egress::{AllowedTarget, Egress, Policy};
 use flowdeck_engine::ports::{Clock, Store};
 use flowdeck_engine::{Engine, Limits, Parts};
@@ -266,6 +266,7 @@ impl RuntimeBuilder {
         let key = self.key_here()?;
         let store = self.open_store(lock).await?;
         let clock = Arc::new(HostClock::new(self.clock.clone()));
+        let vault = Arc::new(KeyVault::new(key.clone(), Arc::new(OsRandom)));
         let registry = Registry::open(RegistryParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -288,6 +289,7 @@ impl RuntimeBuilder {
             clock: clock.clone(),
             cards: Arc::new(host),
             authorizer: Arc::new(watched),
+            vault,
             seed: self.seed.unwrap_or_else(rand::random),
             limits: self.limits.clone(),
         });

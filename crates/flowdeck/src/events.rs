@@ -9,7 +9,7 @@ use flowdeck_connections::{PromptFilter, Registry};
 use flowdeck_engine::WaitReason;
 use flowdeck_engine::{Notice, NoticeKind, Status};
 use flowdeck_model::connect::{PromptState, PromptView};
-use flowdeck_model::{PromptId, RunId, StepPath};
+use flowdeck_model::{Fault, PromptId, RunId, StepPath};
 use futures_util::Stream;
 use tokio::sync::{broadcast, watch};
 
@@ -49,6 +49,13 @@ pub enum RuntimeEvent {
         run: RunId,
         /// How.
         status: Status,
+    },
+    /// This process cannot drive a run any further; it is found again at the next start.
+    RunSetAside {
+        /// The run.
+        run: RunId,
+        /// Why, and what a person can do.
+        fault: Fault,
     },
     /// A connect prompt is open: somebody must answer. Told once for each prompt.
     PromptOpened {
@@ -151,13 +158,14 @@ impl Events {
 
     async fn heard(&mut self, notice: Notice) {
         self.heard += 1;
-        if notice.seq.is_none() {
+        if !notice.is_lasting() {
             return;
         }
         let run = notice.run;
         let event = match notice.what {
             NoticeKind::RunStarted { .. } => RuntimeEvent::RunStarted { run },
             NoticeKind::RunEnded { status } => RuntimeEvent::RunEnded { run, status },
+            NoticeKind::SetAside { fault } => RuntimeEvent::RunSetAside { run, fault },
             NoticeKind::InDoubt { path } => RuntimeEvent::RunInDoubt { run, path },
             NoticeKind::Waiting { path, reason, prompt } => {
                 self.waiting.push_back(RuntimeEvent::RunWaiting { run, path, reason });

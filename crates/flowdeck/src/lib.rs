@@ -28,7 +28,7 @@ pub use flowdeck_connections::MasterKey;
 pub use flowdeck_egress as egress;
 pub use flowdeck_engine as engine;
 pub use flowdeck_engine::{
-    Entry, EntryKind, Limits, Notice, NoticeKind, RunFilter, RunPage, RunView, Settlement, Start, Status,
+    Entry, EntryKind, Limits, Notice, NoticeKind, RunFilter, RunPage, RunSummary, RunView, Settlement, Start, Status,
 };
 pub use flowdeck_format::{
     Checked, Diagnostic, Load, Severity, Source, alone, format_text, print, print_json, read, read_with, schema,

@@ -264,7 +264,8 @@ impl Runtime {
         Ok(self.engine().drive_until_stopped(run).await?)
     }
 
-    /// Waits until a run, driven by the background, has ended, or only waits (`past_waits`: until it has ended).
+    /// Waits until a run, driven by the background, has ended, or only waits (`past_waits`: until it has ended). A run
+    /// that is set aside (`RunView::set_aside`) is answered at once: nothing drives it any more.
     /// Answers where it is after at most `within`.
     ///
     /// # Errors
@@ -274,12 +275,13 @@ impl Runtime {
         let looking = async {
             loop {
                 let view = self.run_view(run).await?;
-                if view.status.is_ended() || !past_waits && self.is_stopped(&view).await? {
+                let set_aside = view.set_aside.is_some();
+                if view.status.is_ended() || set_aside || !past_waits && self.is_stopped(&view).await? {
                     return Ok(view);
                 }
                 loop {
                     match notices.recv().await {
-                        Ok(notice) if notice.run == run && notice.seq.is_some() => break,
+                        Ok(notice) if notice.run == run && notice.is_lasting() => break,
                         Ok(_) => {}
                         Err(broadcast::error::RecvError::Lagged(_)) => break,
                         Err(broadcast::error::RecvError::Closed) => return Err(RuntimeError::Stopping),
@@ -293,13 +295,13 @@ impl Runtime {
         }
     }
 
-    /// Whether only a person, another program or a far time moves the run: it has ended, or it waits and nothing has
-    /// come yet that lets it go on.
+    /// Whether only a person, another program or a far time moves the run: it has ended, it is set aside, or it waits and
+    /// nothing has come yet that lets it go on.
     ///
     /// # Errors
     /// [`RuntimeError::Store`].
     pub async fn is_stopped(&self, view: &RunView) -> Result<bool, RuntimeError> {
-        if view.status.is_ended() {
+        if view.status.is_ended() || view.set_aside.is_some() {
             return Ok(true);
         }
         let ready = self.engine().store().get(Space::Ready, &flowdeck_engine::wire::keys::run(view.id)).await?;

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use flowdeck_connections::Registry;
 use flowdeck_engine::ports::{Authorized, Authorizer, Decision, Loss, StoreError, WaitKey};
 use flowdeck_model::connect::Need;
-use flowdeck_model::{AppName, ConnectionId, Fault, FaultCode};
+use flowdeck_model::{AppName, ConnectionId, Fault, FaultCode, PromptId};
 use tokio::sync::watch;
 
 /// How long a run waits before it asks for an app again whose server did not start, in milliseconds.
@@ -66,6 +66,10 @@ impl Authorizer for Watched {
         let keys = self.registry.next_changes().await;
         self.changes.send_modify(|n| *n += 1);
         keys
+    }
+
+    async fn left(&self, prompt: PromptId) -> Result<(), StoreError> {
+        self.registry.left(prompt).await
     }
 
     async fn account(&self, connection: ConnectionId) -> Result<Option<(u64, Option<String>)>, StoreError> {

@@ -75,6 +75,8 @@ codes! {
     Rejected = "rejected",
     /// The run was cancelled.
     Cancelled = "cancelled",
+    /// This process cannot drive the run: a defect of ours, or stored bytes that cannot be read.
+    SetAside = "set-aside",
 }
 
 impl Serialize for FaultCode {

@@ -86,6 +86,7 @@ fn status(code: &str) -> StatusCode {
         | "connect.unknown_attempt"
         | "connect.unknown_state" => StatusCode::NOT_FOUND,
         "run.not_now"
+        | "connect.prompt_awaited"
         | "connect.prompt_over"
         | "connect.attempt_over"
         | "connect.nickname_taken"
@@ -116,6 +117,7 @@ mod tests {
             ("connect.fields", 422),
             ("connect.unknown_prompt", 404),
             ("connect.prompt_over", 409),
+            ("connect.prompt_awaited", 409),
             ("connect.sealed", 500),
             ("store.full", 507),
             ("store.io", 500),

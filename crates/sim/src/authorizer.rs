@@ -29,6 +29,7 @@ struct Registry {
     renew: Option<String>,
     always_renew: bool,
     slow: u32,
+    left: Vec<PromptId>,
 }
 
 #[derive(Debug, Clone)]
@@ -103,6 +104,12 @@ impl FakeAuthorizer {
     /// Nobody is told of the changes so far: only their versions show them.
     pub fn forget_changes(&self) {
         self.registry.lock().changed.clear();
+    }
+
+    /// Prompts that runs left without an answer, in order.
+    #[must_use]
+    pub fn prompts_left(&self) -> Vec<PromptId> {
+        self.registry.lock().left.clone()
     }
 
     /// The next `times` questions are answered with trouble that passes.
@@ -222,6 +229,11 @@ impl Authorizer for FakeAuthorizer {
             }
             self.notify.notified().await;
         }
+    }
+
+    async fn left(&self, prompt: PromptId) -> Result<(), StoreError> {
+        self.registry.lock().left.push(prompt);
+        Ok(())
     }
 
     async fn account(&self, connection: ConnectionId) -> Result<Option<(u64, Option<String>)>, StoreError> {

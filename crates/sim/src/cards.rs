@@ -34,8 +34,9 @@ pub struct Performed {
     pub happened: bool,
 }
 
-/// The card host of tests. Functions: `t/echo` (outputs its inputs), `t/add`, `t/fail`, `t/panic`. Actions of the app
-/// `acme`: `acme/read`, `acme/write`, `acme/check`, `acme/put` (idempotent), `acme/pages`, `acme/hang`; `free/write`
+/// The card host of tests. Functions: `t/echo` (outputs its inputs), `t/sign` (the same, with the secret input `key`),
+/// `t/add`, `t/fail`, `t/panic`. Actions of the app
+/// `acme`: `acme/read`, `acme/write`, `acme/check`, `acme/put` (idempotent), `acme/pages`, `acme/hang`, `acme/issue` (its output `token` is secret); `free/write`
 /// needs no connection; `t/table` hands over the table operation in its input `op`.
 #[derive(Debug, Default)]
 pub struct FakeCards {
@@ -93,6 +94,10 @@ fn name(text: &str) -> CardName {
     CardName::new(text).expect("a card name written here")
 }
 
+fn secret(key: &str) -> FieldDecl {
+    FieldDecl { secret: true, ..FieldDecl::new(key, FieldType::Text) }
+}
+
 fn decl(text: &str) -> Option<CardDecl> {
     let mut decl = CardDecl::function(name(text), text, "A card of tests.");
     decl.more_inputs = Some(FieldType::Any);
@@ -103,6 +108,10 @@ fn decl(text: &str) -> Option<CardDecl> {
     }
     match text {
         "t/echo" | "t/fail" | "t/panic" | "t/ambient" => return Some(decl),
+        "t/sign" => {
+            decl.inputs.push(secret("key"));
+            return Some(decl);
+        }
         "t/add" => {
             for key in ["a", "b"] {
                 let mut field = FieldDecl::new(key, FieldType::Number);
@@ -118,6 +127,10 @@ fn decl(text: &str) -> Option<CardDecl> {
             decl.pages = Some("items".into());
         }
         "acme/write" | "free/write" => decl.effect = EffectClass::Write,
+        "acme/issue" => {
+            decl.effect = EffectClass::Observe;
+            decl.outputs.push(secret("token"));
+        }
         "acme/check" => {
             decl.effect = EffectClass::Write;
             decl.in_doubt = InDoubt::Check;
@@ -137,8 +150,10 @@ const NAMES: &[&str] = &[
     "t/fail",
     "t/panic",
     "t/ambient",
+    "t/sign",
     "t/add",
     "acme/event",
+    "acme/issue",
     "acme/read",
     "acme/hang",
     "acme/pages",
@@ -186,10 +201,11 @@ impl CardHost for FakeCards {
     }
 
     fn is_function(&self, card: &CardName) -> bool {
-        matches!(card.as_str(), "t/echo" | "t/add" | "t/fail" | "t/panic" | "t/ambient")
+        matches!(card.as_str(), "t/echo" | "t/add" | "t/fail" | "t/panic" | "t/ambient" | "t/sign")
     }
 
     fn request_hash(&self, call: &CardCall) -> Result<String, Fault> {
+        assert!(call.inputs.get("breaks") != &Value::Bool(true), "a request that cannot be made");
         if call.inputs.get("unsendable") == &Value::Bool(true) {
             return Err(Fault::bad_input("it makes no request"));
         }

@@ -14,4 +14,4 @@ pub use authorizer::FakeAuthorizer;
 pub use cards::{FakeCards, Performed};
 pub use clock::FakeClock;
 pub use store::{FakeStore, Fault as StoreFault};
-pub use world::World;
+pub use world::{FakeVault, World};

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use flowdeck_engine::ports::Store as _;
+use flowdeck_engine::ports::{Store as _, Vault};
 use flowdeck_engine::{Engine, EngineError, Limits, Parts, RunView, Start};
-use flowdeck_model::{Fields, Flow, Value};
+use flowdeck_model::{Fields, Flow, RunId, Value};
 
 use crate::{FakeAuthorizer, FakeCards, FakeClock, FakeStore};
 
@@ -44,6 +44,7 @@ impl World {
             clock: clock.clone(),
             cards: cards.clone(),
             authorizer: authorizer.clone(),
+            vault: Arc::new(FakeVault),
             seed: 1,
             limits: limits.clone(),
         });
@@ -59,6 +60,7 @@ impl World {
             clock: self.clock.clone(),
             cards: self.cards.clone(),
             authorizer: self.authorizer.clone(),
+            vault: Arc::new(FakeVault),
             seed: self.store.epoch() + 99,
             limits: self.limits.clone(),
         });
@@ -70,6 +72,23 @@ impl World {
     /// The engine's.
     pub async fn run(&self, flow: &Arc<Flow>, input: Value) -> Result<RunView, EngineError> {
         self.engine.start_and_wait(Start::new(flow.clone(), Fields::from_value(input))).await
+    }
+}
+
+/// Seals without a key: enough to see that what is stored cannot be read, and opens only under its own name.
+#[derive(Debug, Clone, Copy)]
+pub struct FakeVault;
+
+impl Vault for FakeVault {
+    fn seal(&self, run: RunId, what: &str, plain: &[u8]) -> Vec<u8> {
+        let label = format!("{run} {what}\0");
+        label.into_bytes().into_iter().chain(plain.iter().map(|byte| byte ^ 0x5a)).collect()
+    }
+
+    fn open(&self, run: RunId, what: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        let label = format!("{run} {what}\0");
+        let plain = sealed.strip_prefix(label.as_bytes()).ok_or("it was sealed as something else")?;
+        Ok(plain.iter().map(|byte| byte ^ 0x5a).collect())
     }
 }
 

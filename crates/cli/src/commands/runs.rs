@@ -5,7 +5,7 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use flowdeck::engine::{Entry, RunView, Status};
+use flowdeck::engine::{Entry, RunSummary, RunView, Status};
 use flowdeck::model::{CardId, Fields, FlowName, RunId, StepPath, Value};
 use flowdeck_server::wire::{Decide, Retry, Settle, SettleHow, Signal};
 use futures_util::StreamExt as _;
@@ -238,7 +238,7 @@ async fn list(
         StatusWord::Cancelled => Status::Cancelled,
         StatusWord::Expired => Status::Expired,
     });
-    let mut found: Vec<RunView> = Vec::new();
+    let mut found: Vec<RunSummary> = Vec::new();
     let mut cursor = None;
     while found.len() < usize::from(limit) {
         let page = api.runs(flow, status, cursor, RUNS_PAGE.min(usize::from(limit) - found.len())).await?;
@@ -306,7 +306,7 @@ async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
         return Ok(End::Fine);
     }
     if view.status.is_ended() {
-        out::text(&format!("{} is {}.\n", view.id, runs::status_word(view.status)));
+        out::text(&format!("{} is {}.\n", view.id, view.status.word()));
     } else {
         out::text(&format!(
             "{} is told to stop and has a step under way; `flowdeck runs tail {0}` sees its end.\n",

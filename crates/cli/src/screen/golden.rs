@@ -5,7 +5,7 @@
 
 use flowdeck::Cards;
 use flowdeck::connections::PreflightLine;
-use flowdeck::engine::{Entry, RunView};
+use flowdeck::engine::{Entry, RunSummary, RunView};
 use flowdeck::model::Millis;
 use flowdeck::model::connect::{ConnectionView, PromptView};
 use serde::de::DeserializeOwned;
@@ -188,7 +188,8 @@ fn runs_are_listed_and_shown() {
     });
     let done = json!({ "ended_at": 1_500, "output": { "staff": 24 } });
     let all = [run("waiting", &waits), run("failed", &failed), run("finished", &done), run("running", &json!({}))];
-    check("runs_list", |style| runs::list(&all, Millis(120_000), style));
+    let listed: Vec<RunSummary> = all.iter().map(|run| of(serde_json::to_value(run).unwrap())).collect();
+    check("runs_list", |style| runs::list(&listed, Millis(120_000), style));
     check("runs_show", |style| {
         let mut shown: Vec<String> = all.iter().map(|run| runs::show(run, &[], style)).collect();
         shown.push(runs::show(&all[0], &entries(), style));

@@ -3,25 +3,12 @@
 //! Must never show a run's token: who holds it can send signals.
 //! Tests: `crates/cli/src/screen/golden.rs`.
 
-use flowdeck::engine::{Entry, EntryKind, RunView, Status, WaitReason};
+use flowdeck::engine::{Entry, EntryKind, RunSummary, RunView, Status, WaitReason};
 use flowdeck::model::Millis;
 
 use super::result;
 use super::style::{Style, count, duration, pad, shorten, wrap};
 use super::table::table;
-
-/// The word for a status.
-pub(crate) fn status_word(status: Status) -> &'static str {
-    match status {
-        Status::Running => "running",
-        Status::Waiting => "waiting",
-        Status::InDoubt => "in doubt",
-        Status::Finished => "finished",
-        Status::Failed => "failed",
-        Status::Cancelled => "cancelled",
-        Status::Expired => "expired",
-    }
-}
 
 /// The status as JSON has it.
 pub(crate) fn status_key(status: Status) -> String {
@@ -29,7 +16,7 @@ pub(crate) fn status_key(status: Status) -> String {
 }
 
 fn painted(status: Status, style: Style) -> String {
-    let word = status_word(status);
+    let word = status.word();
     match status {
         Status::Finished => style.good(word),
         Status::Failed | Status::Expired => style.bad(word),
@@ -51,20 +38,21 @@ pub(crate) fn wait_words(reason: &WaitReason) -> String {
 }
 
 /// A list of runs, newest first.
-pub(crate) fn list(runs: &[RunView], now: Millis, style: Style) -> String {
+pub(crate) fn list(runs: &[RunSummary], now: Millis, style: Style) -> String {
     if runs.is_empty() {
         return "No runs.\n".into();
     }
     let rows: Vec<Vec<String>> = runs
         .iter()
         .map(|run| {
-            let about = match (run.status, &run.fault, run.waits.first()) {
+            let about = match (run.status, run.set_aside.as_ref().or(run.fault.as_ref()), run.waits.first()) {
                 (Status::Failed, Some(fault), _) => fault.message.clone(),
+                (_, Some(fault), _) if run.set_aside.is_some() => fault.message.clone(),
                 (_, _, Some(wait)) => format!("{}: {}", wait.path, wait_words(&wait.reason)),
                 _ => count(run.counts.steps, "step"),
             };
             let age = format!("{} ago", duration(now.since(run.started_at)));
-            vec![run.id.to_string(), run.flow.to_string(), status_word(run.status).into(), age, about]
+            vec![run.id.to_string(), run.flow.to_string(), run.status.word().into(), age, about]
         })
         .collect();
     if style.is_narrow() {
@@ -89,6 +77,7 @@ pub(crate) fn show(run: &RunView, entries: &[Entry], style: Style) -> String {
         out.push_str(&wrap(&until, style.text_width(), 4));
     }
     out.push_str(&fault(run, style));
+    out.push_str(&set_aside(run, style));
     for path in &run.unknown {
         out.push_str(&format!("  {} {path}: it is not known whether this happened\n", style.waiting("?")));
     }
@@ -115,6 +104,15 @@ pub(crate) fn fault(run: &RunView, style: Style) -> String {
     out
 }
 
+/// Why a run is not driven and what next; nothing for other runs.
+pub(crate) fn set_aside(run: &RunView, style: Style) -> String {
+    let Some(fault) = &run.set_aside else { return String::new() };
+    let mut out = wrap(&format!("Set aside: {}", fault.message), style.text_width(), 2);
+    out.push_str(&wrap(&fault.remedy, style.text_width(), 2));
+    out.push_str(&format!("  {}\n", style.dim(&format!("flowdeck explain {}", fault.code.as_str()))));
+    out
+}
+
 /// One entry of history.
 pub(crate) fn entry_line(entry: &Entry, began: Millis, style: Style) -> String {
     let what = match &entry.what {
@@ -133,7 +131,7 @@ pub(crate) fn entry_line(entry: &Entry, began: Millis, style: Style) -> String {
         EntryKind::Settled { how, by } => format!("settled by {by}: {how}"),
         EntryKind::ChildStarted { run } => format!("started {run}"),
         EntryKind::Asked { what } => format!("asked: {what}"),
-        EntryKind::RunEnded { status, .. } => status_word(*status).into(),
+        EntryKind::RunEnded { status, .. } => status.word().into(),
     };
     let path = entry.path.to_string();
     let path = if path.is_empty() { "run".into() } else { path };

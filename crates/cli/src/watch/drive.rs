@@ -6,8 +6,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use flowdeck::engine::{RunView, Status, WaitReason};
-use flowdeck::model::connect::PromptState;
+use flowdeck::engine::{RunSummary, RunView, Status, WaitReason};
 use flowdeck::model::{AppName, RunId};
 use serde_json::json;
 
@@ -15,7 +14,6 @@ use super::{Report, Watch};
 use crate::api::{Api, RUNS_PAGE};
 use crate::end::End;
 use crate::out;
-use crate::screen::runs::status_word;
 use crate::screen::style::count;
 use crate::session;
 use crate::terminal::Terminal;
@@ -29,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const STILL_MAX: usize = 600;
 
 /// Runs that wait for a connection of this app.
-pub(crate) async fn waiting_for(api: &Api, app: &AppName) -> Result<Vec<RunView>> {
+pub(crate) async fn waiting_for(api: &Api, app: &AppName) -> Result<Vec<RunSummary>> {
     let prompts: std::collections::HashSet<_> =
         api.prompts(Some("open"), Some(app)).await?.into_iter().map(|p| p.id).collect();
     let mut found = Vec::new();
@@ -53,7 +51,7 @@ pub(crate) async fn waiting_for(api: &Api, app: &AppName) -> Result<Vec<RunView>
 }
 
 /// Follows runs to their next stop. The end tells of the worst: failed, then waiting.
-pub(crate) async fn drive(api: &Api, terminal: &mut Terminal, runs: Vec<RunView>, as_json: bool) -> Result<End> {
+pub(crate) async fn drive(api: &Api, terminal: &mut Terminal, runs: Vec<RunSummary>, as_json: bool) -> Result<End> {
     if runs.is_empty() {
         return Ok(End::Fine);
     }
@@ -62,7 +60,8 @@ pub(crate) async fn drive(api: &Api, terminal: &mut Terminal, runs: Vec<RunView>
     }
     let mut worst = End::Fine;
     for run in runs {
-        let report = if as_json { Report::Json } else { api.session().timeline(&run, terminal.style()) };
+        let report =
+            if as_json { Report::Json } else { api.session().timeline(&api.run(run.id).await?, terminal.style()) };
         if !as_json {
             let style = terminal.style();
             terminal.say(&format!("{}  {}\n", style.bold(run.flow.as_str()), style.dim(&run.id.to_string())));
@@ -87,7 +86,7 @@ fn worse(a: End, b: End) -> End {
     if rank(b) > rank(a) { b } else { a }
 }
 
-async fn many(api: &Api, terminal: &mut Terminal, runs: Vec<RunView>, as_json: bool) -> Result<End> {
+async fn many(api: &Api, terminal: &mut Terminal, runs: Vec<RunSummary>, as_json: bool) -> Result<End> {
     let total = runs.len();
     let mut left: Vec<RunId> = runs.iter().map(|r| r.id).collect();
     let mut ended: std::collections::BTreeMap<&'static str, usize> = std::collections::BTreeMap::new();
@@ -97,14 +96,15 @@ async fn many(api: &Api, terminal: &mut Terminal, runs: Vec<RunView>, as_json: b
         let mut next = Vec::new();
         for id in &left {
             let run = api.run(*id).await?;
-            if !run.status.is_ended() && !is_stuck(api, &run).await? {
+            if !run.status.is_ended() && run.set_aside.is_none() && !is_stuck(api, &run).await? {
                 next.push(*id);
                 continue;
             }
-            *ended.entry(status_word(run.status)).or_insert(0) += 1;
+            *ended.entry(run.status.word()).or_insert(0) += 1;
             worst = worse(
                 worst,
                 match run.status {
+                    _ if run.set_aside.is_some() => End::Failed,
                     Status::Finished => End::Fine,
                     Status::Running | Status::Waiting | Status::InDoubt => End::Waiting,
                     Status::Failed | Status::Cancelled | Status::Expired => End::Failed,
@@ -143,7 +143,7 @@ async fn is_stuck(api: &Api, run: &RunView) -> Result<bool> {
     }
     for wait in &run.waits {
         if let WaitReason::Connection { prompt, .. } = &wait.reason
-            && api.prompt(*prompt).await?.state == PromptState::Answered
+            && super::moves_on(&api.prompt(*prompt).await?, api.session().now())
         {
             return Ok(false);
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flowdeck::engine::{Entry, EntryKind, RunView, Status, WaitReason};
-use flowdeck::model::connect::PromptState;
+use flowdeck::model::connect::{PromptState, PromptView};
 use flowdeck::model::{Millis, PromptId, RunId};
 use flowdeck_server::client::CallError;
 use flowdeck_server::wire::RunEvent;
@@ -84,6 +84,10 @@ impl<'a> Watch<'a> {
                 self.report.ended(self.terminal, &view);
                 return Ok(if view.status == Status::Finished { End::Fine } else { End::Failed });
             }
+            if view.set_aside.is_some() {
+                self.report.set_aside(self.terminal, &view);
+                return Ok(End::Failed);
+            }
             if !stops::help_over(self, &view).await? {
                 stops::leave(self, &view).await?;
                 return Ok(End::Waiting);
@@ -146,6 +150,9 @@ impl<'a> Watch<'a> {
 
     /// Whether nothing but a person or another program moves the run.
     async fn is_stuck(&self, view: &RunView) -> Result<bool> {
+        if view.set_aside.is_some() {
+            return Ok(true);
+        }
         if view.status == Status::Running || view.waits.is_empty() {
             return Ok(false);
         }
@@ -154,7 +161,7 @@ impl<'a> Watch<'a> {
             let moves = match &wait.reason {
                 WaitReason::Connection { prompt, .. } => {
                     let prompt = self.api.prompt(*prompt).await.context("look up what the run waits for")?;
-                    prompt.state == PromptState::Answered
+                    moves_on(&prompt, now)
                 }
                 WaitReason::Time { until } | WaitReason::Retry { until } => until.since(now) <= SIT_OUT_MS,
                 WaitReason::Approval { .. } | WaitReason::Signal { .. } | WaitReason::InDoubt { .. } => false,
@@ -182,6 +189,15 @@ impl<'a> Watch<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Whether what waited at a prompt goes on by itself: it was answered, or it closed and is asked anew.
+fn moves_on(prompt: &PromptView, now: Millis) -> bool {
+    match prompt.state {
+        PromptState::Open => false,
+        PromptState::Answered => true,
+        PromptState::Closed => prompt.deadline > now,
     }
 }
 

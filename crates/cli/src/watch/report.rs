@@ -56,6 +56,16 @@ impl Report {
         }
     }
 
+    /// The last words about a run that nothing drives any more.
+    pub(crate) fn set_aside(&self, terminal: &mut Terminal, run: &RunView) {
+        if self.is_json() {
+            out::json(&last_line(run));
+            return;
+        }
+        let style = terminal.style();
+        terminal.say(&format!("\n{}\n", runs::set_aside(run, style)));
+    }
+
     /// The last words about a run that ended.
     pub(crate) fn ended(&self, terminal: &mut Terminal, run: &RunView) {
         if self.is_json() {
@@ -77,7 +87,7 @@ impl Report {
                 terminal.say(&runs::fault(run, style));
                 terminal.say(&format!("  {}\n", style.dim(&format!("flowdeck runs retry {}", run.id))));
             }
-            _ => terminal.say(&format!("\n{} is {}.\n", run.id, runs::status_word(run.status))),
+            _ => terminal.say(&format!("\n{} is {}.\n", run.id, run.status.word())),
         }
     }
 }
@@ -102,6 +112,9 @@ pub(crate) fn last_line(run: &RunView) -> Value {
         if let Some(fault) = &run.fault {
             map.insert("fault".into(), json!(fault));
             map.insert("failed_at".into(), json!(run.failed_at));
+        }
+        if let Some(fault) = &run.set_aside {
+            map.insert("set_aside".into(), json!(fault));
         }
         if !run.waits.is_empty() {
             map.insert("waits".into(), json!(run.waits));

@@ -177,6 +177,7 @@ impl Registry {
             refusals: 0,
             streak: 0,
             retry_at: None,
+            trouble_since: None,
         };
         let mut change = inner.change();
         inner.put_record(&mut change, &record);

@@ -35,6 +35,7 @@ impl Member {
             card: need.card_title.clone(),
             scopes: need.scopes.clone(),
             deadline,
+            raised: false,
         }
     }
 }
@@ -161,12 +162,12 @@ impl Inner {
     }
 
     /// What makes a prompt and one who waits at it durable.
-    pub(crate) fn prompt_ops(&self, head: &PromptHead, need: &Need, deadline: Millis) -> Vec<Op> {
+    pub(crate) fn prompt_ops(&self, head: &PromptHead, need: &Need, member: &Member) -> Vec<Op> {
         let put = |key, value| Op::Put { space: Space::Prompts, key, value };
         vec![
             put(key("p", &head.id.to_bytes()), encode(head)),
             put(key("k", head.key.as_bytes()), encode(&head.id)),
-            put(key_of(head.id, need), encode(&Member::new(need, deadline))),
+            put(key_of(head.id, need), encode(member)),
         ]
     }
 
@@ -181,7 +182,7 @@ impl Inner {
     ) -> Result<Hold, StoreError> {
         let head = self.head_for(need, reason, connection, detail).await?;
         let deadline = self.now().plus(self.parts.options.prompt_wait_ms);
-        ops.extend(self.prompt_ops(&head, need, deadline));
+        ops.extend(self.prompt_ops(&head, need, &Member::new(need, deadline)));
         if let Some(draft) = self.drafts.lock().get_mut(&head.key)
             && draft.head.id == head.id
             && draft.members.len() < DRAFT_MEMBERS_MAX
@@ -195,11 +196,17 @@ impl Inner {
         Ok(Hold { on, seen, reason, prompt: head.id, deadline, ops })
     }
 
-    /// Clears away prompts that ended, or gave up, a prompt's time ago: no commit of theirs can still be under way.
+    /// At the start, when no commit can be under way: closes prompts whose last run left while nobody could tell, and
+    /// clears away those that ended, or gave up, a prompt's time ago.
     pub(crate) async fn sweep_prompts(&self) -> Result<(), StoreError> {
         let mut change = self.change();
         for head in self.heads().await? {
             let (state, last) = self.prompt_state(&head).await?;
+            let is_raised = || async { Ok::<_, StoreError>(self.members(head.id).await?.iter().any(|m| m.raised)) };
+            if state == PromptState::Open && !is_raised().await? && !self.is_awaited(&head).await? {
+                self.end_prompt(&mut change, &head, PromptState::Closed).await?;
+                continue;
+            }
             if state == PromptState::Open || last.plus(self.parts.options.prompt_wait_ms) > self.now() {
                 continue;
             }
@@ -214,7 +221,7 @@ impl Inner {
             }
         }
         if !change.delta.is_empty() {
-            self.parts.store.commit(change.delta).await?;
+            self.commit(change).await?;
         }
         Ok(())
     }

@@ -3,17 +3,18 @@
 //! Must never reopen an answered prompt or drop a waiter: see `record::PromptHead` for why its parts are separate.
 //! Tests: `tests/prompts.rs`.
 
+mod ends;
 mod heads;
 mod view;
 
-use flowdeck_engine::ports::{Space, StoreError, WaitKey};
-use flowdeck_model::connect::{PromptReason, PromptState, PromptView};
+use flowdeck_engine::ports::{Space, StoreError};
+use flowdeck_model::connect::{PromptState, PromptView};
 use flowdeck_model::{ConnectionId, Nickname, PromptId};
 
 use crate::api::{AuditKind, BindTarget, PromptFilter};
 use crate::error::ConnectError;
-use crate::record::{ConnectionRecord, PromptHead, binding_key, encode, key};
-use crate::registry::{Change, Inner, LIST_MAX, Registry, con_key, slot_key};
+use crate::record::{ConnectionRecord, PromptHead, binding_key, encode};
+use crate::registry::{Change, Inner, LIST_MAX, Registry, slot_key};
 
 pub(crate) use heads::Drafts;
 
@@ -49,10 +50,12 @@ impl Registry {
         Ok(self.inner.prompt_view(&head, &[]).await?)
     }
 
-    /// Closes a prompt without an answer. What waits goes on waiting until its own deadline or a new prompt.
+    /// Closes a prompt that nothing waits at (one that was only [raised](Registry::raise), say). Runs never wait at a
+    /// closed prompt: one whose wait is on its way to the store meanwhile asks anew.
     ///
     /// # Errors
-    /// [`ConnectError::UnknownPrompt`], [`ConnectError::PromptOver`], [`ConnectError::Store`].
+    /// [`ConnectError::PromptAwaited`] where runs wait: they need the answer, or their end. [`ConnectError::UnknownPrompt`],
+    /// [`ConnectError::PromptOver`], [`ConnectError::Store`].
     pub async fn close_prompt(&self, id: PromptId) -> Result<PromptView, ConnectError> {
         let head = self.inner.head(id).await?;
         {
@@ -60,10 +63,12 @@ impl Registry {
             if self.inner.prompt_state(&head).await?.0 != PromptState::Open {
                 return Err(ConnectError::PromptOver(id));
             }
+            if self.inner.is_awaited(&head).await? {
+                let runs = self.prompt(id).await?.waiting;
+                return Err(ConnectError::PromptAwaited { prompt: id, runs });
+            }
             let mut change = self.inner.change();
             self.inner.end_prompt(&mut change, &head, PromptState::Closed).await?;
-            // Who waits is not woken: it would ask again at once.
-            change.touched.clear();
             self.inner.commit(change).await?;
         }
         self.prompt(id).await
@@ -114,64 +119,6 @@ impl Inner {
             );
         }
         self.end_prompt(change, head, PromptState::Answered).await
-    }
-
-    pub(crate) async fn end_prompt(
-        &self,
-        change: &mut Change,
-        head: &PromptHead,
-        state: PromptState,
-    ) -> Result<(), StoreError> {
-        for member in self.members(head.id).await? {
-            change.touched.insert(slot_key(&head.app, &member.flow, &member.slot));
-        }
-        if let Some(connection) = head.connection {
-            change.touched.insert(con_key(connection));
-        }
-        change.touched.insert(WaitKey(format!("app:{}", head.app)));
-        change.delta.put(Space::Prompts, key("p", &head.id.to_bytes()), encode(head));
-        change.delta.put(Space::Prompts, key("d", &head.id.to_bytes()), encode(&state));
-        change.delta.delete(Space::Prompts, key("k", head.key.as_bytes()));
-        self.drafts.lock().remove(&head.key);
-        Ok(())
-    }
-
-    /// Ends the open prompts that waited for a connection with this nickname.
-    pub(crate) async fn settle_named(&self, change: &mut Change, record: &ConnectionRecord) -> Result<(), StoreError> {
-        for head in self.open_heads(Some(&record.app)).await? {
-            if head.connection.is_none() && head.nickname.as_ref() == Some(&record.nickname) {
-                self.end_prompt(change, &head, PromptState::Answered).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the open prompts that an authorization of `record` answers.
-    pub(crate) async fn settle_prompts(
-        &self,
-        change: &mut Change,
-        record: &ConnectionRecord,
-        answered: Option<PromptId>,
-        is_only: bool,
-    ) -> Result<(), StoreError> {
-        for head in self.open_heads(Some(&record.app)).await?.into_iter().filter(|h| Some(h.id) != answered) {
-            let settled = match (head.reason, head.connection) {
-                (PromptReason::Scope, Some(id)) if id == record.id => {
-                    let granted = record.granted.as_deref();
-                    self.member_scopes(head.id).await?.iter().all(|s| granted.is_none_or(|g| g.contains(s)))
-                }
-                (_, Some(id)) => id == record.id,
-                (PromptReason::Missing, None) => match &head.nickname {
-                    Some(nickname) => *nickname == record.nickname,
-                    None => is_only,
-                },
-                (_, None) => false,
-            };
-            if settled {
-                self.end_prompt(change, &head, PromptState::Answered).await?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use super::api::{EngineError, Start};
 use super::inner::{Claim, Inner, Slot};
 use super::live::{Live, Stored};
+use super::seal;
 use crate::machine::coerce;
 use crate::machine::program::Program;
 use crate::machine::state::RunState;
@@ -95,6 +96,7 @@ impl Live {
             fault: None,
             failed_at: None,
             unknown: Vec::new(),
+            set_aside: None,
             token: format!("{:032x}", inner.random()),
             parent: who.parent,
             entry: who.entry.clone(),
@@ -153,6 +155,11 @@ impl Live {
             path: StepPath::root(),
             what: EntryKind::RunStarted { flow: helper.clone(), hash },
         };
+        let seals = self.program.seals();
+        let keeps = self.program.helpers.get(helper).is_some_and(|block| self.program.keeps_data(*block));
+        let sealed = |inner: &Inner, what: &str, plain: Vec<u8>| {
+            if seals { inner.seal(id, what, &plain) } else { plain }
+        };
         let mut view = self.view.clone();
         view.id = id;
         view.flow = helper.clone();
@@ -171,12 +178,19 @@ impl Live {
         let mut values = crate::wire::state::StoredValues::default();
         let encoded = crate::wire::state::encode(&mut state, &mut values)?;
         let put = |space, key: Vec<u8>, value: Vec<u8>| Op::Put { space, key, value };
-        self.ops.push(put(Space::Runs, run.clone(), view.encode()?));
+        let record = if keeps {
+            self.program.secrets.inputs(Some(helper)).redact(&mut view.input);
+            view.encode()?
+        } else {
+            sealed(&self.inner, seal::RECORD, view.encode()?)
+        };
+        self.ops.push(put(Space::Runs, run.clone(), record));
         self.ops.push(put(Space::Entries, keys::entries(id, 1), crate::wire::entry::encode_block(&[started])?));
         for (number, bytes) in encoded.new {
+            let bytes = sealed(&self.inner, &seal::value(number), bytes);
             self.ops.push(put(Space::Chunks, keys::value(id, number), bytes));
         }
-        self.ops.push(put(Space::States, run.clone(), encoded.state));
+        self.ops.push(put(Space::States, run.clone(), sealed(&self.inner, seal::STATE, encoded.state)));
         self.ops.push(put(Space::Ready, run, Vec::new()));
         self.children.push(id);
         Ok(())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use flowdeck_model::{CardName, Fault, Fields, Flow, FlowHash, Millis, PromptId, RunId, StepPath};
 
 use crate::machine::program::CompileError;
-use crate::ports::{Authorizer, CardHost, Clock, Store, StoreError};
+use crate::ports::{Authorizer, CardHost, Clock, Store, StoreError, Vault};
 use crate::wire::WireError;
 use crate::wire::entry::WaitReason;
 use crate::wire::record::Status;
@@ -63,6 +63,8 @@ pub struct Parts {
     pub cards: Arc<dyn CardHost>,
     /// Connections.
     pub authorizer: Arc<dyn Authorizer>,
+    /// Seals values that derive from secrets, and those of flows that keep no data.
+    pub vault: Arc<dyn Vault>,
     /// Seed of all randomness (run ids, steps' seeds); from the system's source in production.
     pub seed: u64,
     /// Bounds.
@@ -120,7 +122,7 @@ pub struct RunFilter {
 #[derive(Debug, Clone)]
 pub struct RunPage {
     /// The runs.
-    pub runs: Vec<crate::wire::record::RunView>,
+    pub runs: Vec<crate::wire::record::RunSummary>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<RunId>,
 }
@@ -136,6 +138,14 @@ pub struct Notice {
     pub seq: Option<u64>,
     /// What happened.
     pub what: NoticeKind,
+}
+
+impl Notice {
+    /// Whether it tells what stays: something committed, or a run that is set aside.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        self.seq.is_some() || matches!(self.what, NoticeKind::SetAside { .. })
+    }
 }
 
 /// What happened.
@@ -189,6 +199,11 @@ pub enum NoticeKind {
         /// How.
         status: Status,
     },
+    /// This process cannot drive the run any further; it is found again at the next start. Not part of its history.
+    SetAside {
+        /// Why, and what a person can do.
+        fault: Fault,
+    },
 }
 
 /// Why the engine could not do what was asked.
@@ -214,7 +229,7 @@ pub enum EngineError {
     #[error("there is no run {0}; `flowdeck runs list` shows them")]
     NoRun(RunId),
     /// The run is not in a state for that.
-    #[error("run {run} is {}: {message}", word(*status))]
+    #[error("run {run} is {}: {message}", status.word())]
     NotNow {
         /// The run.
         run: RunId,
@@ -238,16 +253,4 @@ pub enum EngineError {
     /// A defect of ours.
     #[error("internal: {0}")]
     Internal(String),
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Running => "running",
-        Status::Waiting => "waiting",
-        Status::InDoubt => "in doubt",
-        Status::Finished => "finished",
-        Status::Failed => "failed",
-        Status::Cancelled => "cancelled",
-        Status::Expired => "expired",
-    }
 }

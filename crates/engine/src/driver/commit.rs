@@ -3,13 +3,14 @@
 //! Must never leave an index (ready mark, timer, wait) that disagrees with the state in the same commit.
 //! Tests: `tests/crash.rs`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use flowdeck_model::{Millis, RunId};
+use flowdeck_model::{Millis, PromptId, RunId};
 
 use super::api::EngineError;
 use super::inner::flow_bytes;
 use super::live::Live;
+use super::seal;
 use crate::machine::event::Effect;
 use crate::machine::state::{Container, Phase, RunState};
 use crate::ports::{Delta, Op, Precondition, Space, StoreError, WaitKey};
@@ -46,11 +47,7 @@ impl Live {
         }
         let run = self.view.id;
         let keeps = self.program.keeps_data(self.program.root);
-        let record = if keeps || !self.is_over() {
-            self.view.encode()?
-        } else {
-            super::views::without_data(&self.view).encode()?
-        };
+        let record = self.record(keeps)?;
         delta.put(Space::Runs, keys::run(run), record);
         if let Some(first) = self.entries.first() {
             delta.put(Space::Entries, keys::entries(run, first.seq), encode_block(&self.entries)?);
@@ -74,8 +71,20 @@ impl Live {
         };
         let chunks = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
         self.inner.parts.store.commit(delta).await?;
+        let now: BTreeSet<PromptId> = waits.values().copied().collect();
+        let left: BTreeSet<PromptId> = self.stored.waits.values().copied().filter(|p| !now.contains(p)).collect();
+        self.inner.leave(left).await;
         self.committed(timer, waits, ready, !is_gone, &chunks);
         Ok(())
+    }
+
+    /// What is shown of the run, as it is stored: secrets taken out; sealed, or without values where none are kept.
+    fn record(&self, keeps: bool) -> Result<Vec<u8>, EngineError> {
+        Ok(match (keeps, self.is_over()) {
+            (true, _) => super::views::without_secrets(&self.view, &self.program).encode()?,
+            (false, true) => super::views::without_data(&self.view).encode()?,
+            (false, false) => self.sealed(seal::RECORD, self.view.encode()?),
+        })
     }
 
     fn flow_ops(&self, delta: &mut Delta) -> Result<(), EngineError> {
@@ -85,7 +94,7 @@ impl Live {
         Ok(())
     }
 
-    fn index_ops(&self, delta: &mut Delta, timer: Option<Millis>, waits: &BTreeSet<Vec<u8>>, ready: bool) {
+    fn index_ops(&self, delta: &mut Delta, timer: Option<Millis>, waits: &BTreeMap<Vec<u8>, PromptId>, ready: bool) {
         let run = self.view.id;
         if ready && !self.stored.ready {
             delta.put(Space::Ready, keys::run(run), Vec::new());
@@ -100,10 +109,10 @@ impl Live {
                 delta.put(Space::Timers, keys::timer(due, run), Vec::new());
             }
         }
-        for old in self.stored.waits.difference(waits) {
+        for old in self.stored.waits.keys().filter(|key| !waits.contains_key(*key)) {
             delta.delete(Space::Waits, old.clone());
         }
-        for new in waits.difference(&self.stored.waits) {
+        for new in waits.keys().filter(|key| !self.stored.waits.contains_key(*key)) {
             delta.put(Space::Waits, new.clone(), Vec::new());
         }
     }
@@ -129,28 +138,39 @@ impl Live {
     fn put_state(&mut self, delta: &mut Delta) -> Result<Vec<u32>, EngineError> {
         let run = self.view.id;
         let mut loops = Vec::new();
+        let mut chunks = Vec::new();
         for (id, frame) in &mut self.state.frames {
             if let Some(Container::Loop(l)) = &mut frame.container
                 && l.stored < l.results.len()
             {
-                let chunk = stored_state::encode_collected(&l.results[l.stored..])?;
-                delta.put(Space::Chunks, keys::collected(run, *id, l.chunks), chunk);
+                chunks.push((*id, l.chunks, stored_state::encode_collected(&l.results[l.stored..])?));
                 l.chunks += 1;
                 loops.push(*id);
             }
         }
+        for (id, number, chunk) in chunks {
+            let chunk = self.sealed(&seal::collected(id, number), chunk);
+            delta.put(Space::Chunks, keys::collected(run, id, number), chunk);
+        }
         let encoded = stored_state::encode(&mut self.state, &mut self.stored.values)?;
         for (number, bytes) in encoded.new {
-            delta.put(Space::Chunks, keys::value(run, number), bytes);
+            delta.put(Space::Chunks, keys::value(run, number), self.sealed(&seal::value(number), bytes));
         }
         for number in encoded.gone {
             delta.delete(Space::Chunks, keys::value(run, number));
         }
-        delta.put(Space::States, keys::run(run), encoded.state);
+        delta.put(Space::States, keys::run(run), self.sealed(seal::STATE, encoded.state));
         Ok(loops)
     }
 
-    fn committed(&mut self, timer: Option<Millis>, waits: BTreeSet<Vec<u8>>, ready: bool, state: bool, loops: &[u32]) {
+    fn committed(
+        &mut self,
+        timer: Option<Millis>,
+        waits: BTreeMap<Vec<u8>, PromptId>,
+        ready: bool,
+        state: bool,
+        loops: &[u32],
+    ) {
         for id in loops {
             if let Some(l) = self.state.frames.get_mut(id).and_then(|f| f.looping()) {
                 l.stored = l.results.len();
@@ -186,13 +206,13 @@ impl Live {
     }
 }
 
-/// Keys of everything the state waits for by index.
-fn wait_keys(run: RunId, state: &RunState) -> BTreeSet<Vec<u8>> {
+/// Keys of everything the state waits for by index, with the prompts that ask for it.
+pub(super) fn wait_keys(run: RunId, state: &RunState) -> BTreeMap<Vec<u8>, PromptId> {
     if state.phase != Phase::Running {
-        return BTreeSet::new();
+        return BTreeMap::new();
     }
     let holds = state.frames.values().filter_map(|f| f.hold.as_ref());
-    holds.map(|h| keys::wait(&WaitKey(h.on.clone()), h.seen, run)).collect()
+    holds.map(|h| (keys::wait(&WaitKey(h.on.clone()), h.seen, run), h.prompt)).collect()
 }
 
 /// Whether a commit was refused because something changed in between.

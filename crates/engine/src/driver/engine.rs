@@ -201,6 +201,9 @@ impl Engine {
         if view.status.is_ended() && view.status != Status::Expired {
             return Err(not_now(&view, "it has ended already"));
         }
+        if self.inner.is_aside(run) {
+            return self.inner.end_aside(run).await;
+        }
         self.inner.send(run, &Message::Cancel).await
     }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::api::{EngineError, Settlement};
 use super::inner::Inner;
 use super::live::Live;
+use super::seal::MESSAGE;
 use crate::machine::event::{EventKind, StepEvent};
 use crate::machine::state::{Phase, Step, Waiting};
 use crate::ports::{Delta, Scan, Space};
@@ -38,7 +39,8 @@ impl Inner {
     pub(super) async fn send(self: &Arc<Self>, run: RunId, message: &Message) -> Result<(), EngineError> {
         let mut delta = Delta::new(self.parts.store.epoch());
         let key = keys::inbox(run, self.parts.clock.now(), self.number());
-        delta.put(Space::Inbox, key, wire::encode("message", message)?);
+        let message = self.seal(run, MESSAGE, &wire::encode("message", message)?);
+        delta.put(Space::Inbox, key, message);
         delta.put(Space::Ready, keys::run(run), Vec::new());
         self.parts.store.commit(delta).await?;
         self.nudge(run);
@@ -58,6 +60,7 @@ impl Live {
                 return Ok(());
             }
             for (key, bytes) in fresh {
+                let bytes = self.inner.open(self.view.id, MESSAGE, bytes)?;
                 let message: Message = wire::decode("message", &bytes)?;
                 // The sender has put a ready mark, whatever we remember.
                 self.stored.ready = true;

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use flowdeck_model::{Flow, FlowHash, FlowName, RunId};
+use flowdeck_model::{Fault, Flow, FlowHash, FlowName, RunId};
 use parking_lot::Mutex;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, broadcast, watch};
@@ -45,7 +45,7 @@ pub(super) struct Inner {
     pub(super) tabled: Mutex<HashSet<FlowHash>>,
     queue: Mutex<Queue>,
     active: Mutex<HashMap<RunId, Arc<Slot>>>,
-    aside: Mutex<HashSet<RunId>>,
+    aside: Mutex<HashMap<RunId, Fault>>,
     rested: Notify,
 }
 
@@ -281,15 +281,24 @@ impl Inner {
         self.active.lock().len()
     }
 
-    /// A run that cannot be read is not tried again by this process. False where there are too many of them.
-    pub(super) fn set_aside(&self, run: RunId) -> bool {
+    /// A run that cannot be driven is not tried again by this process. False where there are too many of them.
+    pub(super) fn set_aside(&self, run: RunId, why: Fault) -> bool {
         let mut aside = self.aside.lock();
-        aside.insert(run);
+        aside.insert(run, why);
         aside.len() <= ASIDE_MAX
     }
 
     pub(super) fn is_aside(&self, run: RunId) -> bool {
-        self.aside.lock().contains(&run)
+        self.aside.lock().contains_key(&run)
+    }
+
+    /// Why a run is set aside.
+    pub(super) fn aside(&self, run: RunId) -> Option<Fault> {
+        self.aside.lock().get(&run).cloned()
+    }
+
+    pub(super) fn forget_aside(&self, run: RunId) {
+        self.aside.lock().remove(&run);
     }
 
     /// Wakes everybody who drives a run.

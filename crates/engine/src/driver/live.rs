@@ -3,11 +3,11 @@
 //! Must never let anything leave that is not committed, except notices marked provisional.
 //! Tests: `tests/driver`.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
-use flowdeck_model::{Fields, Millis, StepPath, Value};
+use flowdeck_model::{Fields, Millis, PromptId, StepPath, Value};
 use tokio::task::JoinSet;
 
 use super::api::{EngineError, Notice, NoticeKind};
@@ -41,7 +41,8 @@ pub(super) struct Stored {
     pub(super) ready: bool,
     pub(super) state: bool,
     pub(super) timer: Option<Millis>,
-    pub(super) waits: BTreeSet<Vec<u8>>,
+    /// Keys of its waits, each with the prompt that it waits at.
+    pub(super) waits: BTreeMap<Vec<u8>, PromptId>,
     pub(super) values: StoredValues,
 }
 
@@ -117,7 +118,7 @@ impl Live {
         if ended && self.view.status != status {
             self.queue.retain(|e| matches!(e, Effect::Forget { .. } | Effect::StartChild { .. }));
             self.outgoing.clear();
-            super::views::close(&mut self.view, &self.state, at);
+            super::views::close(&mut self.view, &self.state, &self.program, at);
             let mut ended = EntryKind::RunEnded { status, fault: self.view.fault.clone() };
             if !self.program.keeps_data(self.program.root) {
                 ended.redact();

@@ -3,27 +3,39 @@
 //! Must never load what is not whole.
 //! Tests: `tests/crash.rs`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowdeck_model::RunId;
 
 use super::api::EngineError;
+use super::commit::wait_keys;
 use super::inner::{Inner, Slot};
 use super::live::{Live, Stored};
+use super::seal;
 use crate::machine::event::EventKind;
-use crate::machine::state::{Container, Phase};
-use crate::ports::{Scan, Space, WaitKey};
+use crate::machine::state::{Container, Phase, RunState};
+use crate::ports::{Scan, Space};
 use crate::wire::record::RunView;
+use crate::wire::state::StoredValues;
 use crate::wire::{WireError, keys, state as stored_state};
+
+/// Chunks of collected outputs by frame and number.
+pub(super) type Collected = BTreeMap<(u32, u32), Vec<u8>>;
 
 /// Keys read at once.
 const BATCH: usize = 256;
 
 impl Inner {
+    /// A run's record, with what this process knows of it.
     pub(super) async fn record(&self, run: RunId) -> Result<Option<RunView>, EngineError> {
-        let bytes = self.parts.store.get(Space::Runs, &keys::run(run)).await?;
-        Ok(bytes.map(|b| RunView::decode(&b)).transpose()?)
+        let view = self.stored_record(run).await?;
+        Ok(view.map(|view| RunView { set_aside: self.aside(run), ..view }))
+    }
+
+    pub(super) async fn stored_record(&self, run: RunId) -> Result<Option<RunView>, EngineError> {
+        let Some(bytes) = self.parts.store.get(Space::Runs, &keys::run(run)).await? else { return Ok(None) };
+        Ok(Some(RunView::decode(&self.open(run, seal::RECORD, bytes)?)?))
     }
 
     /// Whether there is anything to go on from.
@@ -33,10 +45,8 @@ impl Inner {
 
     /// The run in memory; `None` where it has ended for good.
     pub(super) async fn load(self: &Arc<Self>, run: RunId, slot: Arc<Slot>) -> Result<Option<Live>, EngineError> {
-        let view = self.record(run).await?.ok_or(EngineError::NoRun(run))?;
-        let Some(bytes) = self.parts.store.get(Space::States, &keys::run(run)).await? else { return Ok(None) };
-        let (values, collected) = self.chunks(run).await?;
-        let (mut state, known) = stored_state::decode(&bytes, &values)?;
+        let view = self.stored_record(run).await?.ok_or(EngineError::NoRun(run))?;
+        let Some((mut state, known, collected)) = self.state(run).await? else { return Ok(None) };
         for (id, frame) in &mut state.frames {
             if let Some(Container::Loop(l)) = &mut frame.container {
                 for number in 0..l.chunks {
@@ -48,17 +58,13 @@ impl Inner {
             }
         }
         let program = self.program(view.hash, view.entry.as_ref(), None).await?;
-        let mut stored = Stored {
+        let stored = Stored {
             ready: self.parts.store.get(Space::Ready, &keys::run(run)).await?.is_some(),
             state: true,
             timer: state.next_due(),
-            waits: BTreeSet::new(),
+            waits: wait_keys(run, &state),
             values: known,
         };
-        if state.phase == Phase::Running {
-            let holds = state.frames.values().filter_map(|f| f.hold.as_ref());
-            stored.waits = holds.map(|h| keys::wait(&WaitKey(h.on.clone()), h.seen, run)).collect();
-        }
         let mut live = Live::with(self.clone(), slot, program, view, state, stored);
         match live.state.phase {
             Phase::New => {
@@ -72,8 +78,16 @@ impl Inner {
         Ok(Some(live))
     }
 
-    #[allow(clippy::type_complexity)]
-    async fn chunks(&self, run: RunId) -> Result<(BTreeMap<u32, Vec<u8>>, BTreeMap<(u32, u32), Vec<u8>>), EngineError> {
+    /// The stored state, which large values are stored beside it, and the chunks of collected outputs.
+    pub(super) async fn state(&self, run: RunId) -> Result<Option<(RunState, StoredValues, Collected)>, EngineError> {
+        let Some(bytes) = self.parts.store.get(Space::States, &keys::run(run)).await? else { return Ok(None) };
+        let bytes = self.open(run, seal::STATE, bytes)?;
+        let (values, collected) = self.chunks(run).await?;
+        let (state, known) = stored_state::decode(&bytes, &values)?;
+        Ok(Some((state, known, collected)))
+    }
+
+    async fn chunks(&self, run: RunId) -> Result<(BTreeMap<u32, Vec<u8>>, Collected), EngineError> {
         let mut values = BTreeMap::new();
         let mut collected = BTreeMap::new();
         let mut scan = Scan::prefix(Space::Chunks, keys::run(run), BATCH);
@@ -83,8 +97,13 @@ impl Inner {
             scan.after = batch.last().map(|(key, _)| key.clone());
             for (key, value) in batch {
                 match keys::chunk_of(&key) {
-                    Some(keys::Chunk::Value(number)) => drop(values.insert(number, value)),
-                    Some(keys::Chunk::Collected(frame, number)) => drop(collected.insert((frame, number), value)),
+                    Some(keys::Chunk::Value(number)) => {
+                        values.insert(number, self.open_as(run, &seal::value(number), "value", value)?);
+                    }
+                    Some(keys::Chunk::Collected(frame, number)) => {
+                        let name = seal::collected(frame, number);
+                        collected.insert((frame, number), self.open_as(run, &name, "collected outputs", value)?);
+                    }
                     None => return Err(WireError { what: "chunk", cause: "unknown key".into() }.into()),
                 }
             }

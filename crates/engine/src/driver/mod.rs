@@ -5,6 +5,7 @@
 
 mod accept;
 pub mod api;
+mod aside;
 mod asks;
 mod commit;
 mod drive;
@@ -16,5 +17,6 @@ mod live;
 mod load;
 mod reads;
 mod schedule;
+mod seal;
 mod tables;
 mod views;

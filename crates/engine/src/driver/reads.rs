@@ -7,10 +7,11 @@ use flowdeck_model::RunId;
 
 use super::api::{EngineError, RunFilter, RunPage};
 use super::inner::Inner;
+use super::seal;
 use crate::ports::{Scan, Space};
 use crate::wire::entry::{Entry, decode_block};
 use crate::wire::keys;
-use crate::wire::record::RunView;
+use crate::wire::record::RunSummary;
 
 /// Records looked at for one page, so that a rare filter cannot read the whole store at once.
 const LOOKED_AT_MAX: usize = 5_000;
@@ -29,19 +30,24 @@ impl Inner {
         let mut page = RunPage { runs: Vec::new(), next: None };
         let mut scan = Scan::prefix(Space::Runs, Vec::new(), BATCH);
         scan.reverse = true;
+        scan.keys_only = true;
         scan.after = cursor.map(keys::run);
         let mut looked_at = 0;
         loop {
             let batch = self.parts.store.scan(scan.clone()).await?;
             let is_last = batch.len() < BATCH;
             scan.after = batch.last().map(|(key, _)| key.clone());
-            for (key, bytes) in batch {
-                let view = RunView::decode(&bytes)?;
+            for (key, _) in batch {
+                // One record at a time: each may hold a large answer.
+                let Some(run) = keys::run_of(&key) else { continue };
+                let Some(bytes) = self.parts.store.get(Space::Runs, &key).await? else { continue };
+                let mut summary = RunSummary::decode(&self.open(run, seal::RECORD, bytes)?)?;
                 looked_at += 1;
-                let fits = filter.flow.as_ref().is_none_or(|f| *f == view.flow)
-                    && (filter.status.is_empty() || filter.status.contains(&view.status));
+                let fits = filter.flow.as_ref().is_none_or(|f| *f == summary.flow)
+                    && (filter.status.is_empty() || filter.status.contains(&summary.status));
                 if fits {
-                    page.runs.push(view);
+                    summary.set_aside = self.aside(run);
+                    page.runs.push(summary);
                 }
                 if page.runs.len() == limit || looked_at == LOOKED_AT_MAX {
                     page.next = keys::run_of(&key);

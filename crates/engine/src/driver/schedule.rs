@@ -223,12 +223,6 @@ impl Inner {
         }
     }
 
-    /// Its marks stay, so that a repaired program (or store) finds it again.
-    fn put_aside(&self, run: RunId, error: EngineError) -> Result<(), EngineError> {
-        tracing::error!(%run, %error, "the run cannot go on and is set aside until the next start");
-        if self.set_aside(run) { Ok(()) } else { Err(error) }
-    }
-
     pub(super) async fn run_until_idle(self: &Arc<Self>) -> Result<(), EngineError> {
         loop {
             if let Some(keys) = self.parts.authorizer.next_changes().now_or_never() {

@@ -3,9 +3,12 @@
 //! Must never show more waits than a record may hold.
 //! Tests: `tests/driver`.
 
+use std::borrow::Cow;
+
 use flowdeck_model::{Fields, Millis};
 
 use crate::machine::program::Program;
+use crate::machine::secrets::{REDACTED, Taint, hide_fault, hide_wait};
 use crate::machine::state::{Phase, RunState, Step, Waiting};
 use crate::wire::entry::WaitReason;
 use crate::wire::record::{RunView, Status, WAITS_SHOWN_MAX, WaitView};
@@ -22,7 +25,7 @@ pub(super) fn status(state: &RunState) -> Status {
 }
 
 /// Writes the end into the record.
-pub(super) fn close(view: &mut RunView, state: &RunState, at: Millis) {
+pub(super) fn close(view: &mut RunView, state: &RunState, program: &Program, at: Millis) {
     view.status = status(state);
     view.ended_at = Some(at);
     view.waits.clear();
@@ -36,8 +39,13 @@ pub(super) fn close(view: &mut RunView, state: &RunState, at: Millis) {
             view.raw = outcome.raw.clone();
             view.stopped = outcome.stopped;
         }
-        Phase::Failed { fault, path, .. } => {
-            view.fault = Some(fault.clone());
+        Phase::Failed { fault, path, frame } => {
+            let mut fault = fault.clone();
+            let place = state.frames.get(frame).map(|f| (f.block, f.at));
+            if place.is_some_and(|(block, at)| program.secrets.hides_fault(program, block, at, fault.code)) {
+                hide_fault(&mut fault);
+            }
+            view.fault = Some(fault);
             view.failed_at = Some(path.clone());
         }
         _ => {}
@@ -69,6 +77,10 @@ pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
             },
             _ => continue,
         };
+        let mut reason = reason;
+        if program.secrets.takes(frame.block, frame.at) {
+            hide_wait(&mut reason);
+        }
         if view.waits.len() < WAITS_SHOWN_MAX {
             view.waits.push(WaitView { path: state.path(program, *id), reason, deadline });
         }
@@ -83,6 +95,24 @@ pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
             Status::Waiting
         };
     }
+}
+
+/// What is shown of a run: what derives from secrets is taken out.
+pub(super) fn without_secrets<'a>(view: &'a RunView, program: &Program) -> Cow<'a, RunView> {
+    let secrets = &program.secrets;
+    if !secrets.any() {
+        return Cow::Borrowed(view);
+    }
+    let entry = program.entry.as_ref();
+    let mut shown = view.clone();
+    secrets.inputs(entry).redact(&mut shown.input);
+    shown.event.iter_mut().for_each(|event| secrets.event().redact(event));
+    shown.output.iter_mut().for_each(|output| secrets.results(entry).redact(output));
+    if let Some(raw) = shown.raw.as_mut().filter(|_| secrets.results(entry) == Taint::All) {
+        raw.headers.clear();
+        raw.body = REDACTED.into();
+    }
+    Cow::Owned(shown)
 }
 
 /// What is kept of a run whose flow keeps no data, once it has ended. Who waits for the answer still gets it.

@@ -59,10 +59,11 @@ impl<'a> Context<'a> {
         self.out.entries.push((path, what));
     }
 
-    /// Adds to the history of a frame's current step, without values where its flow keeps none.
+    /// Adds to the history of a frame's current step, without secrets, and without values where its flow keeps none.
     pub(super) fn note(&mut self, id: FrameId, mut what: EntryKind) {
-        if !self.frame(id).is_some_and(|f| self.program.keeps_data(f.block)) {
-            what.redact();
+        match self.frame(id).filter(|f| self.program.keeps_data(f.block)).map(|f| (f.block, f.at)) {
+            Some((block, at)) => self.program.secrets.hide(self.program, block, at, &mut what),
+            None => what.redact(),
         }
         let path = self.path(id);
         self.log(path, what);

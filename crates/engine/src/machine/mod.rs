@@ -13,6 +13,7 @@ mod loops;
 pub mod program;
 pub mod ranges;
 mod scope;
+pub mod secrets;
 pub mod state;
 mod step;
 mod waits;

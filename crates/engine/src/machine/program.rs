@@ -11,6 +11,8 @@ use flowdeck_model::flow::{Call, Items, Lane, Mappings, Trigger};
 use flowdeck_model::{Card, CardDecl, CardId, CardKind, CardName, Catalogue, EffectClass, Flow, FlowName, SlotName};
 use indexmap::IndexMap;
 
+use super::secrets::Secrets;
+
 /// Number of a block.
 pub type BlockId = u32;
 
@@ -51,6 +53,8 @@ pub struct Program {
     pub root: BlockId,
     /// The block of each helper.
     pub helpers: IndexMap<FlowName, BlockId>,
+    /// Which of its values derive from secrets.
+    pub secrets: Secrets,
 }
 
 /// A list of cards.
@@ -156,7 +160,10 @@ impl Program {
                 .get(name)
                 .ok_or_else(|| CompileError::NoHelper { flow: flow.name.clone(), helper: name.clone() })?,
         };
-        Ok(Self { flow: Arc::new(rest), entry: entry.cloned(), blocks: compiler.blocks, root, helpers })
+        let (blocks, secrets) = (compiler.blocks, Secrets::default());
+        let mut program = Self { flow: Arc::new(rest), entry: entry.cloned(), blocks, root, helpers, secrets };
+        program.secrets = super::secrets::analyse(&program);
+        Ok(program)
     }
 
     /// The flow a block belongs to.
@@ -176,6 +183,13 @@ impl Program {
     #[must_use]
     pub fn keeps_data(&self, block: BlockId) -> bool {
         self.flow.keep_data && self.main_flow().keep_data && self.flow_of(block).keep_data
+    }
+
+    /// Whether the values of a run must not lie readable in the store while it lives.
+    #[must_use]
+    pub fn seals(&self) -> bool {
+        let keeps = self.flow.keep_data && self.flow.helpers.values().all(|helper| helper.keep_data);
+        !keeps || self.secrets.any()
     }
 
     /// The card at a place.

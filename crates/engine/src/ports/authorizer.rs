@@ -123,6 +123,13 @@ pub trait Authorizer: Send + Sync {
     /// Keys changed since the last call, for waking who waits; returns when there is at least one.
     async fn next_changes(&self) -> Vec<WaitKey>;
 
+    /// Reports that a run waits at a prompt no more, though nobody answered it: it was cancelled, failed or expired. Its
+    /// wait is gone from the store when this is called. A prompt that nobody waits at is closed.
+    ///
+    /// # Errors
+    /// Only when the store cannot be read or written.
+    async fn left(&self, prompt: PromptId) -> Result<(), StoreError>;
+
     /// The account that a connection speaks for now: `(generation, subject)`. For in-doubt steps and cursors.
     async fn account(&self, connection: ConnectionId) -> Result<Option<(u64, Option<String>)>, StoreError>;
 }

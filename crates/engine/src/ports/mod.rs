@@ -7,8 +7,10 @@ pub mod authorizer;
 pub mod cards;
 pub mod clock;
 pub mod store;
+pub mod vault;
 
 pub use authorizer::{Authorized, Authorizer, Decision, Hold, Loss, WaitKey};
 pub use cards::{CardCall, CardHost, CardOutcome, LookUp};
 pub use clock::Clock;
 pub use store::{Delta, Op, Precondition, Scan, Space, Store, StoreError};
+pub use vault::Vault;

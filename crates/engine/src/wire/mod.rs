@@ -11,6 +11,9 @@ pub mod state;
 /// Version byte in front of every stored value of this crate.
 pub const VERSION: u8 = 1;
 
+/// First byte of a stored value that is sealed: the rest opens to a value of [`VERSION`].
+pub const SEALED: u8 = 0xc5;
+
 /// Why a stored value cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("read stored {what}: {cause}")]

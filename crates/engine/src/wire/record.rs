@@ -29,6 +29,20 @@ pub enum Status {
 }
 
 impl Status {
+    /// The word for it in sentences.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::InDoubt => "in doubt",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+        }
+    }
+
     /// Whether the run has ended (an expired one can still be resumed, a failed one retried).
     #[must_use]
     pub fn is_ended(self) -> bool {
@@ -114,6 +128,9 @@ pub struct RunView {
     /// Writes whose outcome is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<StepPath>,
+    /// Why this process cannot drive it and what a person can do; it is found again at the next start. Never stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<Fault>,
     /// Who sends signals shows it; made at the run's start, so that a signal may come before its wait.
     pub token: String,
     /// The run that started it with *call flow async*.
@@ -144,5 +161,77 @@ impl RunView {
     /// [`super::WireError`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, super::WireError> {
         super::decode("run record", bytes)
+    }
+}
+
+/// Longest text of a summary, in characters.
+const TEXT_MAX: usize = 300;
+
+/// A run in a list: what a person needs to tell it from others. Its values are in its record ([`RunView`]), whose fields
+/// these are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// Its id.
+    pub id: RunId,
+    /// Its flow.
+    pub flow: FlowName,
+    /// The version it pins.
+    pub hash: FlowHash,
+    /// Where it is.
+    pub status: Status,
+    /// What it waits for; at most [`WAITS_SHOWN_MAX`] of them, long texts shortened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitView>,
+    /// When it was accepted.
+    pub started_at: Millis,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Millis>,
+    /// Whether Continue If ended it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
+    /// Why it failed: without the app's own body, a long text shortened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
+    /// The step that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<StepPath>,
+    /// Why this process cannot drive it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_aside: Option<Fault>,
+    /// The run that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// Numbers.
+    pub counts: Counts,
+}
+
+impl RunSummary {
+    /// Out of a stored record; its values are passed over without being kept.
+    ///
+    /// # Errors
+    /// [`super::WireError`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, super::WireError> {
+        let mut summary: Self = super::decode("run record", bytes)?;
+        for fault in summary.fault.iter_mut() {
+            fault.body = Value::Null;
+            shorten(&mut fault.message);
+            shorten(&mut fault.remedy);
+        }
+        for wait in &mut summary.waits {
+            match &mut wait.reason {
+                WaitReason::Approval { message } | WaitReason::InDoubt { message, .. } => shorten(message),
+                WaitReason::Signal { name } => shorten(name),
+                WaitReason::Connection { .. } | WaitReason::Time { .. } | WaitReason::Retry { .. } => {}
+            }
+        }
+        Ok(summary)
+    }
+}
+
+fn shorten(text: &mut String) {
+    if let Some((cut, _)) = text.char_indices().nth(TEXT_MAX) {
+        text.truncate(cut);
+        text.push('\u{2026}');
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use flowdeck_engine::ports::{Authorized, Authorizer, Decision, Loss, Space, Store as _, StoreError, WaitKey};
 use flowdeck_engine::wire::keys;
 use flowdeck_engine::{Engine, Limits, Parts, Status};
-use flowdeck_model::ConnectionId;
 use flowdeck_model::connect::Need;
+use flowdeck_model::{ConnectionId, PromptId};
 use flowdeck_sim::FakeAuthorizer;
 use flowdeck_sim::world::flow;
 use serde_json::json;
@@ -68,6 +68,10 @@ impl Authorizer for Broken {
         self.0.next_changes().await
     }
 
+    async fn left(&self, prompt: PromptId) -> Result<(), StoreError> {
+        self.0.left(prompt).await
+    }
+
     async fn account(&self, connection: ConnectionId) -> Result<Option<(u64, Option<String>)>, StoreError> {
         self.0.account(connection).await
     }
@@ -81,6 +85,7 @@ async fn a_run_that_meets_a_defect_is_set_aside_and_the_others_go_on() {
         clock: world.clock.clone(),
         cards: world.cards.clone(),
         authorizer: Arc::new(Broken(world.authorizer.clone())),
+        vault: Arc::new(flowdeck_sim::FakeVault),
         seed: 5,
         limits: Limits::default(),
     });

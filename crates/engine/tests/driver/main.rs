@@ -3,6 +3,7 @@
 //! Must never sleep or look at the real time.
 //! Tests: these.
 
+mod aside;
 mod cards;
 mod common;
 mod connect;
@@ -12,5 +13,6 @@ mod harm;
 mod lifecycle;
 mod loops;
 mod pairs;
+mod secrets;
 mod tables;
 mod waits;

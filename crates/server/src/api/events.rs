@@ -122,7 +122,7 @@ impl Run {
                 _ = self.closed.wait_for(|closed| *closed) => return None,
                 notice = self.notices.recv() => match notice {
                     Ok(notice) if notice.run != self.run => false,
-                    Ok(notice) if notice.seq.is_some() => true,
+                    Ok(notice) if notice.is_lasting() => true,
                     Ok(notice) => {
                         self.waiting.extend(provisional(notice));
                         false
@@ -144,7 +144,7 @@ impl Run {
         // The record first: entries of its commit are then sure to be read.
         let view = self.run_view().await?;
         let is_stopped = if self.follow {
-            view.status.is_ended()
+            view.status.is_ended() || view.set_aside.is_some()
         } else {
             self.runtime.is_stopped(&view).await.inspect_err(log).ok()?
         };

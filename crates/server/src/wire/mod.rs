@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use flowdeck::connections::PreflightLine;
-use flowdeck::engine::{Entry, RunView};
+use flowdeck::engine::{Entry, RunSummary, RunView};
 use flowdeck::model::{CardId, Fields, FlowName, Millis, RunId, StepPath, Value};
 use serde::{Deserialize, Serialize};
 
@@ -83,13 +83,14 @@ pub struct StartRun {
     pub idempotency_key: Option<String>,
 }
 
-/// `GET /v1/runs?flow=&status=&cursor=&limit=`: runs, newest first. One: `GET /v1/runs/{id}`;
+/// `GET /v1/runs?flow=&status=&cursor=&limit=`: runs, newest first, without their values. One with all of it:
+/// `GET /v1/runs/{id}`;
 /// `GET /v1/runs/{id}/wait?past_waits=&within_ms=` answers when it has stopped, at the latest after `within_ms`
 /// (60,000 at most). `POST /v1/runs/{id}/cancel` and `/resume` need no body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunList {
     /// The runs.
-    pub runs: Vec<RunView>,
+    pub runs: Vec<RunSummary>,
     /// `cursor` of the next page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<RunId>,
@@ -124,7 +125,7 @@ pub enum RunEvent {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         card: Option<String>,
     },
-    /// The run ended, or only waits. The stream ends here unless it was asked to `follow=true` waits.
+    /// The run ended, only waits, or cannot be driven by this process (`set_aside`). The stream ends here unless it was asked to `follow=true` waits.
     Stopped {
         /// The run.
         run: Box<RunView>,

@@ -1,0 +1,71 @@
+//! The engine's vault: values of runs sealed with the same keys as connections, each bound to its run and name.
+//!
+//! Must never open a value of one run as one of another.
+//! Tests: below.
+
+use std::sync::Arc;
+
+use flowdeck_engine::ports::Vault;
+use flowdeck_model::RunId;
+
+use crate::random::Random;
+use crate::seal::{Label, MasterKey, SealError};
+
+/// Seals values of runs.
+pub struct KeyVault {
+    key: MasterKey,
+    random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for KeyVault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyVault").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl KeyVault {
+    /// A vault over these keys.
+    #[must_use]
+    pub fn new(key: MasterKey, random: Arc<dyn Random>) -> Self {
+        Self { key, random }
+    }
+}
+
+fn label(run: RunId, what: &str) -> Label<'_> {
+    Label { kind: "run", owner: run.to_bytes(), generation: 0, field: what }
+}
+
+impl Vault for KeyVault {
+    fn seal(&self, run: RunId, what: &str, plain: &[u8]) -> Vec<u8> {
+        self.key.seal_bytes(&*self.random, label(run, what), plain)
+    }
+
+    fn open(&self, run: RunId, what: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
+        self.key.open_bytes(label(run, what), sealed).map_err(|error| match error {
+            SealError::WrongKey { wanted, held } => format!(
+                "it was sealed with key {wanted}, but the key file holds {held}; point to the key file of this data folder"
+            ),
+            _ => "it is sealed, and was changed or moved".to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::Millis;
+
+    use super::*;
+    use crate::random::OsRandom;
+
+    #[test]
+    fn a_value_opens_only_as_what_it_was_sealed_for() {
+        let vault = |byte| KeyVault::new(MasterKey::from_bytes([byte; 32]), Arc::new(OsRandom));
+        let (run, other) = (RunId::new(Millis(1), 1), RunId::new(Millis(1), 2));
+        let sealed = vault(1).seal(run, "state", b"\x00canary\xff");
+        assert!(!sealed.windows(6).any(|w| w == b"canary"));
+        assert_eq!(vault(1).open(run, "state", &sealed).unwrap(), b"\x00canary\xff");
+        assert!(vault(1).open(other, "state", &sealed).unwrap_err().contains("moved"));
+        assert!(vault(1).open(run, "record", &sealed).unwrap_err().contains("moved"));
+        assert!(vault(2).open(run, "state", &sealed).unwrap_err().contains("point to the key file"));
+    }
+}

@@ -1,0 +1,162 @@
+//! When prompts close, and that nobody is left waiting at one that did.
+//!
+//! Must never leave loopback.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use flowdeck_connections::{BeginConnect, BindTarget, PromptFilter, Surface};
+use flowdeck_engine::ports::{Authorizer, Hold, Op, Space};
+use flowdeck_engine::wire::keys;
+use flowdeck_model::app::AuthKind;
+use flowdeck_model::connect::{ConnectionView, Need, PromptReason, PromptState};
+use flowdeck_model::{PromptId, RunId};
+use serde_json::json;
+use support::provider::{Provider, Reply, Seen, account};
+use support::{Bench, app, done, field, form, name, need};
+
+/// An app `k` whose accounts are told apart by their key.
+async fn keyed() -> (Provider, Bench) {
+    let provider = Provider::start().await;
+    provider.script(|seen: &Seen| -> Reply { account(seen.header("x-key")) });
+    let bench = Bench::new().await;
+    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+    bench.apps.put(app("k", &provider.base, kind, vec![field("key", true)]));
+    (provider, bench)
+}
+
+async fn connect(bench: &Bench, nickname: &str) -> ConnectionView {
+    done(bench.begin("k", nickname, Surface::Direct, &[("key", nickname)]).await)
+}
+
+fn slot(slot: &str) -> Need {
+    need("k", "flow", slot, &[])
+}
+
+fn wait_key(hold: &Hold, run: u128) -> Vec<u8> {
+    keys::wait(&hold.on, hold.seen, RunId::from_bytes(run.to_be_bytes()))
+}
+
+/// A run waits, as the engine commits it.
+async fn waits(bench: &Bench, need: &Need, run: u128) -> Hold {
+    let hold = bench.held(need).await;
+    bench.commit(vec![Op::Put { space: Space::Waits, key: wait_key(&hold, run), value: vec![] }]).await;
+    hold
+}
+
+/// The run is cancelled.
+async fn gone(bench: &Bench, hold: &Hold, run: u128) {
+    bench.commit(vec![Op::Delete { space: Space::Waits, key: wait_key(hold, run) }]).await;
+}
+
+async fn state(bench: &Bench, prompt: PromptId) -> PromptState {
+    bench.registry.prompt(prompt).await.unwrap().state
+}
+
+#[tokio::test]
+async fn a_prompt_that_runs_wait_at_cannot_be_closed() {
+    let (_provider, bench) = keyed().await;
+    let hold = waits(&bench, &slot("a"), 1).await;
+    let refusal = bench.registry.close_prompt(hold.prompt).await.unwrap_err();
+    assert_eq!(refusal.code(), "connect.prompt_awaited");
+    assert!(refusal.to_string().contains("runs wait at it (1)"), "{refusal}");
+    assert_eq!(state(&bench, hold.prompt).await, PromptState::Open);
+    gone(&bench, &hold, 1).await;
+    assert_eq!(bench.registry.close_prompt(hold.prompt).await.unwrap().state, PromptState::Closed);
+    assert_eq!(bench.registry.close_prompt(hold.prompt).await.unwrap_err().code(), "connect.prompt_over");
+}
+
+#[tokio::test]
+async fn a_wait_on_its_way_to_the_store_while_its_prompt_closes_asks_anew() {
+    let (_provider, bench) = keyed().await;
+    bench.registry.raise(&[slot("a")]).await.unwrap();
+    let hold = bench.wait(&slot("a")).await;
+    bench.registry.close_prompt(hold.prompt).await.unwrap();
+    // Only now the engine's commit lands.
+    bench.commit(hold.ops.clone()).await;
+    bench.commit(vec![Op::Put { space: Space::Waits, key: wait_key(&hold, 1), value: vec![] }]).await;
+    assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap(), "nobody waits at a closed prompt");
+    assert!(bench.registry.next_changes().await.contains(&hold.on), "also without a restart");
+    let again = bench.held(&slot("a")).await;
+    assert_ne!(again.prompt, hold.prompt);
+    let mut asked = BeginConnect::new(name("k"), Surface::Direct);
+    (asked.prompt, asked.fields) = (Some(hold.prompt), form(&[("key", "a")]));
+    assert_eq!(bench.registry.begin(asked).await.unwrap_err().code(), "connect.prompt_over");
+}
+
+#[tokio::test]
+async fn a_prompt_closes_when_the_last_run_that_waited_has_left() {
+    let (_provider, bench) = keyed().await;
+    let first = waits(&bench, &slot("a"), 1).await;
+    let second = waits(&bench, &slot("b"), 2).await;
+    assert_eq!(first.prompt, second.prompt);
+    gone(&bench, &first, 1).await;
+    bench.registry.left(first.prompt).await.unwrap();
+    assert_eq!(state(&bench, first.prompt).await, PromptState::Open, "another run waits");
+    gone(&bench, &second, 2).await;
+    bench.registry.left(first.prompt).await.unwrap();
+    assert_eq!(state(&bench, first.prompt).await, PromptState::Closed);
+    assert!(bench.registry.prompts(&PromptFilter::open()).await.unwrap().is_empty());
+    let third = waits(&bench, &slot("a"), 3).await;
+    connect(&bench, "x").await;
+    bench.registry.left(third.prompt).await.unwrap();
+    assert_eq!(state(&bench, third.prompt).await, PromptState::Answered, "what was answered stays so");
+}
+
+#[tokio::test]
+async fn what_nobody_could_tell_is_seen_at_the_next_start_and_what_was_raised_stays() {
+    let (_provider, bench) = keyed().await;
+    let left = waits(&bench, &Need { nickname: Some(support::nick("n")), ..slot("a") }, 1).await;
+    gone(&bench, &left, 1).await;
+    let awaited = waits(&bench, &slot("b"), 2).await;
+    let raised = bench.registry.raise(&[Need { nickname: Some(support::nick("m")), ..slot("c") }]).await.unwrap();
+    let bench = bench.restart().await;
+    assert_eq!(state(&bench, left.prompt).await, PromptState::Closed);
+    assert_eq!(state(&bench, awaited.prompt).await, PromptState::Open);
+    assert_eq!(state(&bench, raised[0].id).await, PromptState::Open);
+}
+
+#[tokio::test]
+async fn a_removal_that_leaves_one_connection_wakes_who_would_get_it_as_a_new_run() {
+    let (_provider, bench) = keyed().await;
+    let (a, b) = (connect(&bench, "a").await, connect(&bench, "b").await);
+    // `old` used b; it is never given another one unasked.
+    bench
+        .registry
+        .use_connection(BindTarget::Slot { flow: "flow".parse().unwrap(), slot: "old".parse().unwrap() }, b.id)
+        .await
+        .unwrap();
+    let fresh = waits(&bench, &slot("fresh"), 1).await;
+    assert_eq!(fresh.reason, PromptReason::Choose);
+    bench.registry.next_changes().await;
+    bench.registry.disconnect(b.id).await.unwrap();
+    assert!(bench.registry.next_changes().await.contains(&fresh.on), "it is told without a restart");
+    assert!(bench.registry.changed(&fresh.on, fresh.seen).await.unwrap());
+    assert_eq!(state(&bench, fresh.prompt).await, PromptState::Answered);
+    assert_eq!(bench.ready(&slot("fresh")).await.connection, a.id);
+    let old = waits(&bench, &slot("old"), 2).await;
+    assert_eq!(old.reason, PromptReason::Choose);
+    let c = connect(&bench, "c").await;
+    bench.registry.next_changes().await;
+    bench.registry.disconnect(c.id).await.unwrap();
+    assert!(!bench.registry.next_changes().await.contains(&old.on), "who was bound is asked, as a new run is");
+    assert_eq!(bench.wait(&slot("old")).await.prompt, old.prompt);
+}
+
+#[tokio::test]
+async fn a_removal_that_leaves_none_lets_the_choosers_ask_for_the_first_one() {
+    let (_provider, bench) = keyed().await;
+    let (a, b) = (connect(&bench, "a").await, connect(&bench, "b").await);
+    bench
+        .registry
+        .use_connection(BindTarget::Slot { flow: "flow".parse().unwrap(), slot: "old".parse().unwrap() }, b.id)
+        .await
+        .unwrap();
+    bench.registry.disconnect(b.id).await.unwrap();
+    let old = waits(&bench, &slot("old"), 1).await;
+    bench.registry.next_changes().await;
+    bench.registry.disconnect(a.id).await.unwrap();
+    assert!(bench.registry.next_changes().await.contains(&old.on));
+    let again = bench.held(&slot("old")).await;
+    assert_eq!((again.reason, again.prompt != old.prompt), (PromptReason::Missing, true));
+}
