@@ -128,3 +128,32 @@ async fn an_app_is_started_by_who_touches_it_and_by_nobody_else() {
     builder(&url).store(Arc::new(store.reopen())).app_starter(starter.clone()).open().await.unwrap();
     assert_eq!(*starter.0.lock(), ["desk"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prompt_whose_last_run_is_cancelled_closes_and_is_told() {
+    let url = desk().await;
+    let runtime = builder(&url).open().await.unwrap();
+    let flow = start(&runtime, ASKS);
+    runtime.raise(&flow.flow).await.unwrap();
+    let (first, second) = (runtime.run(flow.clone()).await.unwrap(), runtime.run(flow).await.unwrap());
+    let mut events = runtime.events();
+    runtime.start().unwrap();
+    let open = async || runtime.prompts(Some(flowdeck::model::connect::PromptState::Open), None).await.unwrap();
+    let [prompt] = open().await.try_into().unwrap();
+    assert_eq!(prompt.waiting, 2);
+    runtime.cancel(first.id).await.unwrap();
+    runtime.wait_for(first.id, true, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(open().await[0].waiting, 1, "another run waits");
+    runtime.cancel(second.id).await.unwrap();
+    let told = async {
+        while let Some(event) = events.next().await {
+            if let RuntimeEvent::PromptClosed { prompt } = event {
+                return prompt.id;
+            }
+        }
+        panic!("no event");
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), told).await.unwrap(), prompt.id);
+    assert_eq!(open().await.len(), 0);
+    runtime.stop().await.unwrap();
+}

@@ -288,3 +288,33 @@ async fn slow_refusals_and_look_ups_end_like_quick_ones() {
     let view = go_on(&world, view.id).await;
     assert_eq!((view.status, world.cards.calls("acme/check")), (Status::Finished, 2));
 }
+
+#[tokio::test]
+async fn a_run_that_ends_while_it_waits_tells_that_it_left_its_prompt() {
+    let day = 24 * 3_600_000;
+    for name in ["cancelled", "expired", "timed out elsewhere", "freed"] {
+        let world = World::default();
+        let lane = |cards: Value| json!({"cards": cards});
+        let lanes = json!({"a": lane(json!([acme("a", "write", json!({}))])), "b": lane(json!([
+            card("nap", json!({"wait": {"until": {"duration": 1_000}}})), call("f", "t/fail", json!({}))]))});
+        let parallel = json!([card("p", json!({"parallel": {"lanes": lanes}}))]);
+        let cards = if name == "timed out elsewhere" { parallel } else { json!([acme("a", "write", json!({}))]) };
+        let run = run_in(&world, cards).await;
+        let WaitReason::Connection { prompt, .. } =
+            run.waits.iter().find(|w| w.path.to_string().ends_with('a')).unwrap().reason
+        else {
+            panic!()
+        };
+        assert_eq!(world.authorizer.prompts_left(), [], "{name}: it waits");
+        match name {
+            "cancelled" => world.engine.cancel(run.id).await.unwrap(),
+            "expired" => world.clock.advance(31 * day),
+            "freed" => world.authorizer.grant("acme", "alice"),
+            _ => world.clock.advance(2_000),
+        }
+        world.engine.run_due().await.unwrap();
+        let ended = go_on(&world, run.id).await;
+        assert!(ended.status.is_ended(), "{name}: {:?}", ended.status);
+        assert_eq!(world.authorizer.prompts_left(), [prompt], "{name}: once, and after its commit");
+    }
+}
