@@ -13,6 +13,7 @@ use super::live::Live;
 use crate::machine::event::StepEvent;
 use crate::machine::state::FrameId;
 use crate::ports::{Delta, StoreError};
+use crate::tables::{self, TablePlan};
 
 /// How often a plan is made again because somebody else changed the rows meanwhile.
 const PLANS_MAX: u32 = 16;
@@ -20,30 +21,40 @@ const PLANS_MAX: u32 = 16;
 /// Flow versions remembered as having their tables.
 const TABLED_MAX: usize = 10_000;
 
-fn kept_changing() -> Fault {
-    Fault::new(FaultCode::TableError, "the rows kept changing while they were written").remedy("try again")
+/// Why there is no (further) plan.
+struct Refused {
+    fault: Fault,
+    /// Not now.
+    transient: bool,
 }
 
 impl Inner {
+    /// The next plan of an operation; `made` counts those that came too late because somebody else changed the rows.
+    async fn next_plan(&self, op: &TableOp, made: &mut u32) -> Result<TablePlan, Refused> {
+        if *made >= PLANS_MAX {
+            let fault = Fault::new(FaultCode::TableError, "the rows kept changing while they were written");
+            return Err(Refused { fault: fault.remedy("try again"), transient: true });
+        }
+        *made += 1;
+        let plan = tables::plan(self.parts.store.as_ref(), op, self.parts.clock.now(), self.random()).await;
+        plan.map_err(|fault| Refused { fault, transient: false })
+    }
+
     /// Carries an operation out for a caller outside runs; durable when it returns.
     pub(super) async fn table_op(&self, op: &TableOp) -> Result<Fields, EngineError> {
-        let store = self.parts.store.as_ref();
-        for _ in 0..PLANS_MAX {
-            let plan = crate::tables::plan(store, op, self.parts.clock.now(), self.random()).await;
-            let plan = plan.map_err(EngineError::Table)?;
-            if plan.ops.is_empty() {
+        let mut made = 0;
+        loop {
+            let plan = self.next_plan(op, &mut made).await.map_err(|refused| EngineError::Table(refused.fault))?;
+            let mut delta = Delta::new(self.parts.store.epoch());
+            (delta.preconditions, delta.ops) = (plan.preconditions, plan.ops);
+            if delta.ops.is_empty() {
                 return Ok(plan.outputs);
             }
-            let mut delta = Delta::new(store.epoch());
-            delta.preconditions = plan.preconditions;
-            delta.ops = plan.ops;
-            match store.commit(delta).await {
+            match self.parts.store.commit(delta).await {
                 Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-                Ok(()) => return Ok(plan.outputs),
+                done => return Ok(done.map(|()| plan.outputs)?),
             }
         }
-        Err(EngineError::Table(kept_changing()))
     }
 
     /// Makes the tables that a flow (or one of its helpers) declares, before its first run is accepted.
@@ -68,39 +79,37 @@ impl Live {
     pub(super) async fn table(&mut self, frame: FrameId, op: &TableOp) -> Result<(), EngineError> {
         // What this run did before must be there when the tables are read, and a conflict must mean the rows.
         self.commit(false).await?;
-        for _ in 0..PLANS_MAX {
-            let now = self.inner.parts.clock.now();
-            let store = self.inner.parts.store.clone();
-            let plan = match crate::tables::plan(store.as_ref(), op, now, self.inner.random()).await {
-                Ok(plan) => plan,
-                Err(fault) => {
-                    self.feed_step(frame, StepEvent::Failed { fault, transient: false, retry_after_ms: None });
+        let mut made = 0;
+        loop {
+            match self.inner.next_plan(op, &mut made).await {
+                Ok(plan) => match self.done_with(frame, plan).await {
+                    Err(error) if is_conflict(&error) => {}
+                    done => return done,
+                },
+                Err(Refused { fault, transient }) => {
+                    self.feed_step(frame, StepEvent::Failed { fault, transient, retry_after_ms: None });
                     return Ok(());
                 }
-            };
-            let only_reads = plan.ops.is_empty() && plan.preconditions.is_empty();
-            let before = (
-                self.state.clone(),
-                self.view.clone(),
-                self.queue.clone(),
-                self.stored.values.clone(),
-                self.entries.len(),
-            );
-            self.feed_step(frame, StepEvent::Done { outputs: plan.outputs, next_page: None });
-            if only_reads {
-                return Ok(());
-            }
-            match self.commit_with(false, plan.preconditions, plan.ops).await {
-                Err(error) if is_conflict(&error) => {
-                    (self.state, self.view, self.queue, self.stored.values, _) = before;
-                    self.entries.truncate(before.4);
-                    self.ops.clear();
-                    self.children.clear();
-                }
-                other => return other,
             }
         }
-        self.feed_step(frame, StepEvent::Failed { fault: kept_changing(), transient: true, retry_after_ms: None });
-        Ok(())
+    }
+
+    /// The step is done in the commit that changes the rows; where they changed meanwhile, nothing has happened.
+    async fn done_with(&mut self, frame: FrameId, plan: TablePlan) -> Result<(), EngineError> {
+        let only_reads = plan.ops.is_empty() && plan.preconditions.is_empty();
+        let before =
+            (self.state.clone(), self.view.clone(), self.queue.clone(), self.stored.values.clone(), self.entries.len());
+        self.feed_step(frame, StepEvent::Done { outputs: plan.outputs, next_page: None });
+        if only_reads {
+            return Ok(());
+        }
+        let done = self.commit_with(false, plan.preconditions, plan.ops).await;
+        if done.as_ref().is_err_and(is_conflict) {
+            (self.state, self.view, self.queue, self.stored.values, _) = before;
+            self.entries.truncate(before.4);
+            self.ops.clear();
+            self.children.clear();
+        }
+        done
     }
 }

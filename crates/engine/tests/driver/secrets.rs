@@ -177,6 +177,7 @@ async fn however_a_secret_travels_nothing_of_it_can_be_read_in_the_store() {
         cards.as_array_mut().unwrap().push(card("nap", json!({"wait": {"until": {"signal": {"name": "go"}}}})));
         let flow = secret_flow(cards, json!({"helpers": {"h": helper}}));
         let run = world.run(&flow, json!({"s": SECRET, "n": "plain"})).await.unwrap();
+        assert_eq!(readable(&world), [""; 0], "{name}, and what it started has not been driven yet");
         world.engine.run_until_idle().await.unwrap();
         assert_eq!(run.status, Status::Waiting, "{name}: {:?}", run.fault);
         assert_eq!(readable(&world), [""; 0], "{name}, while it lives");
