@@ -277,6 +277,7 @@ fn action_decl(app: &AppName, operation: &str, action: &Action, connected: bool)
     decl.in_doubt = action.in_doubt;
     decl.pages = action.pagination.as_ref().map(|p| p.output.clone());
     decl.timeout_ms = action.timeout_ms;
+    decl.export_names = action.export_names.clone();
     unique(&decl.inputs)?;
     unique(&decl.outputs)?;
     Ok(decl)
@@ -291,6 +292,7 @@ fn event_decl(app: &AppName, operation: &str, event: &Event, connected: bool) ->
     decl.inputs = event.inputs.clone();
     decl.outputs = event.outputs.iter().map(|o| o.field.clone()).collect();
     decl.scopes = event.scopes.clone();
+    decl.export_names = event.export_names.clone();
     unique(&decl.outputs)?;
     Ok(decl)
 }

@@ -93,6 +93,9 @@ pub struct CardDecl {
     /// Longest time one attempt may take, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// Cards of Okta exports, `connector/method`, that this card serves besides those of its own name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub export_names: Vec<String>,
 }
 
 impl CardDecl {
@@ -115,6 +118,7 @@ impl CardDecl {
             in_doubt: InDoubt::Ask,
             pages: None,
             timeout_ms: None,
+            export_names: Vec::new(),
         }
     }
 
@@ -141,6 +145,13 @@ pub trait Catalogue: Send + Sync {
     fn has_app(&self, name: &AppName) -> bool;
     /// All apps, in a stable order.
     fn apps(&self) -> Vec<AppName>;
+    /// The card that serves a card of an Okta export: the one of that name, else one that lists it among its
+    /// [`CardDecl::export_names`]. The default looks through all cards; callers with many questions keep the answers.
+    fn by_export(&self, connector: &str, method: &str) -> Option<Arc<CardDecl>> {
+        let wanted = format!("{connector}/{method}");
+        let own = CardName::new(&wanted).ok().and_then(|name| self.card(&name));
+        own.or_else(|| self.cards().into_iter().find(|card| card.export_names.contains(&wanted)))
+    }
 }
 
 /// What a function card may know besides its inputs. Fixed for one step, so that a step can be computed again.

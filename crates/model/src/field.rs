@@ -105,6 +105,9 @@ pub struct FieldDecl {
     /// Whether its value must be redacted wherever it is shown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secret: bool,
+    /// What an Okta export calls this field, `Group.Key` or `Key`, where that differs from [`Self::key`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export_key: Option<String>,
 }
 
 impl FieldDecl {

@@ -30,6 +30,9 @@ pub struct Action {
     /// The role or permission the account needs, in words; named where the app answers 403.
     #[serde(default)]
     pub needs_role: String,
+    /// Cards of Okta exports, `connector/method`, that this action serves besides those of its own name.
+    #[serde(default)]
+    pub export_names: Vec<String>,
     /// Typed inputs.
     #[serde(default)]
     pub inputs: Vec<FieldDecl>,

@@ -21,6 +21,9 @@ pub struct Event {
     /// More, as Markdown.
     #[serde(default)]
     pub help: String,
+    /// Event cards of Okta exports, `connector/method`, that this event serves besides those of its own name.
+    #[serde(default)]
+    pub export_names: Vec<String>,
     /// Options.
     #[serde(default)]
     pub inputs: Vec<FieldDecl>,
