@@ -1,4 +1,4 @@
-//! Reads an app's answer: outputs, errors, refusals, the next page.
+//! Judges an app's answer: errors, refusals, the next page.
 //!
 //! Must never follow a next page to another host, nor keep more of an error than a person needs.
 //! Tests: below.
@@ -8,11 +8,12 @@ use std::sync::Arc;
 use flowdeck_egress::Response;
 use flowdeck_engine::ports::Loss;
 use flowdeck_model::app::BodyRule;
-use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, Millis, Value};
+use flowdeck_model::{Fault, FaultCode, Fields, Mapping, Millis, Value};
 use serde_json::json;
 
-use crate::compile::{App, OutputSource, ReadyAction};
-use crate::file::action::NextPage;
+use crate::compile::App;
+use crate::file::action::{ErrorRule, NextPage};
+use crate::ready::ReadyAction;
 use crate::retry;
 use crate::scope::Names;
 
@@ -48,7 +49,7 @@ pub(crate) fn as_value(response: &Response) -> Value {
 }
 
 /// Judges an answer by the app's rules.
-pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis) -> Verdict {
+pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis, writes: bool) -> Verdict {
     let status = answer["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
     let body = &answer["body"];
     if let Some(auth) = &app.auth {
@@ -62,7 +63,6 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis)
             return Verdict::Refused(Loss::Scope { scopes, detail: message(app, status, body) });
         }
     }
-    let writes = !matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
     let success = (200..300).contains(&status) || ready.action.also_ok.contains(&status);
     if success && app.file.answers_json && !ready.action.every_answer && !is_json(answer) {
         let fault = strange(app, status);
@@ -72,10 +72,7 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis)
             Verdict::Failed { fault, retry_after_ms: None, transient: true }
         };
     }
-    let rule = app.file.errors.iter().find(|r| {
-        (r.status.is_empty() || r.status.contains(&status))
-            && r.present.as_ref().is_some_and(|p| body.pointer(p).is_some())
-    });
+    let rule = app.file.errors.iter().find(|r| says_error(r, status, body));
     if ready.action.every_answer || (success && rule.is_none()) {
         return Verdict::Fine;
     }
@@ -99,9 +96,22 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis)
         return Verdict::Unclear(fault);
     }
     let passes = status == 429 || (!writes && matches!(status, 408 | 425 | 500 | 502 | 503 | 504));
-    let transient = passes || app.file.errors.iter().any(|r| r.transient && r.status.contains(&status));
+    let transient = passes
+        || app
+            .file
+            .errors
+            .iter()
+            .any(|r| r.transient && (r.status.contains(&status) || r.is.is_some() && says_error(r, status, body)));
     let retry_after_ms = retry::after_ms(answer, &app.file.rate_limit_reset_header, now);
     Verdict::Failed { fault, retry_after_ms, transient }
+}
+
+/// Whether a rule makes an error of an answer that may be a good one by its status.
+fn says_error(rule: &ErrorRule, status: u16, body: &Value) -> bool {
+    let there = |p: &String| body.pointer(p).is_some_and(|v| !v.is_null());
+    (rule.status.is_empty() || rule.status.contains(&status))
+        && (rule.present.as_ref().is_some_and(there)
+            || rule.is.as_ref().is_some_and(|is| matches_any(std::slice::from_ref(is), status, body)))
 }
 
 /// Empty answers count: many writes have nothing to say.
@@ -136,13 +146,23 @@ fn challenged_scopes(challenge: &str) -> Option<Vec<String>> {
 }
 
 fn message(app: &App, status: u16, body: &Value) -> String {
-    let by_rule = app.file.errors.iter().filter(|r| r.status.is_empty() || r.status.contains(&status));
+    let by_rule = app.file.errors.iter().filter(|r| {
+        (r.status.is_empty() || r.status.contains(&status)) && (r.is.is_none() || says_error(r, status, body))
+    });
     let found = by_rule
         .filter_map(|r| body.pointer(&r.message))
         .chain(
-            ["/message", "/errorSummary", "/error_description", "/error/message", "/error"]
-                .iter()
-                .filter_map(|p| body.pointer(p)),
+            [
+                "/message",
+                "/errorSummary",
+                "/error_description",
+                "/error/message",
+                "/error",
+                "/detail",
+                "/errors/0/message",
+            ]
+            .iter()
+            .filter_map(|p| body.pointer(p)),
         )
         .find_map(Value::as_str);
     match found {
@@ -156,40 +176,6 @@ fn kept_body(body: &Value) -> Value {
     if text.len() <= ERROR_BODY_BYTES_MAX { body.clone() } else { Value::String(text.chars().take(1000).collect()) }
 }
 
-/// The outputs of a good answer.
-pub(crate) fn outputs(ready: &ReadyAction, names: &mut Names, answer: &Arc<Value>) -> Result<Fields, Fault> {
-    names.set("response", Arc::clone(answer));
-    let mut fields = Fields::new();
-    for output in &ready.outputs {
-        match &output.source {
-            OutputSource::Same => {
-                fields.set(output.key.clone(), answer["body"].get(&output.key).cloned().unwrap_or(Value::Null));
-            }
-            OutputSource::Value(mapping) => fields.share(output.key.clone(), mapping.evaluate(names)?),
-            OutputSource::List { each, item } => {
-                let source = each.evaluate(names)?;
-                let items = source.as_array().map(Vec::as_slice).unwrap_or_default();
-                let mut list = Vec::with_capacity(items.len());
-                for entry in items {
-                    names.set("item", Arc::new(entry.clone()));
-                    list.push(Arc::unwrap_or_clone(item.evaluate(names)?));
-                }
-                fields.set(output.key.clone(), Value::Array(list));
-            }
-        }
-    }
-    if let Some(more) = &ready.more_outputs
-        && let Value::Object(members) = &*more.evaluate(names)?
-    {
-        for (key, value) in members {
-            if !fields.has(key) {
-                fields.set(key.clone(), value.clone());
-            }
-        }
-    }
-    Ok(fields)
-}
-
 /// Where the next page begins, or `None` at the end. `asked` is the URL of this page, `page` where it began.
 pub(crate) fn next_page(
     ready: &ReadyAction,
@@ -200,6 +186,11 @@ pub(crate) fn next_page(
     answer: &Value,
 ) -> Result<Option<Value>, Fault> {
     let Some(pagination) = &ready.action.pagination else { return Ok(None) };
+    if let Some(one_page) = &ready.one_page
+        && Mapping::is_true(&*one_page.evaluate(names)?)
+    {
+        return Ok(None);
+    }
     let count = outputs.get(&pagination.output).as_array().map_or(0, Vec::len);
     let at = page.as_u64();
     Ok(match &pagination.next {

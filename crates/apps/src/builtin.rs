@@ -3,7 +3,7 @@
 //! Must never take an app file that names a built-in app's cards differently from its own.
 //! Tests: below and `tests/harness.rs`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flowdeck_model::app::{AppAuth, AppDirectory};
 use flowdeck_model::{AppName, CardDecl, CardName, Value};
@@ -12,44 +12,64 @@ use indexmap::IndexMap;
 use crate::compile::{App, AppFileError};
 use crate::tables;
 
-/// The app files that come with flowdeck.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("http", include_str!("../catalogue/http.app.yaml")),
-    ("httpfunctions", include_str!("../catalogue/httpfunctions.app.yaml")),
-    ("okta", include_str!("../catalogue/okta.app.yaml")),
-    ("playground", include_str!("../catalogue/playground.app.yaml")),
-];
+include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
-/// The apps of a runtime.
+/// The apps of a runtime. A built-in app is read when it is first asked for.
 #[derive(Debug)]
 pub struct Apps {
-    apps: IndexMap<AppName, Arc<App>>,
+    built_in: Vec<BuiltIn>,
+    added: IndexMap<AppName, Arc<App>>,
     tables: Vec<Arc<CardDecl>>,
-    variables: Arc<Value>,
+    variables: IndexMap<String, String>,
+    values: Arc<Value>,
+}
+
+#[derive(Debug)]
+struct BuiltIn {
+    name: &'static str,
+    json: &'static str,
+    app: OnceLock<Option<Arc<App>>>,
 }
 
 impl Apps {
-    /// The built-in apps, with variables that app files may use as `${app.name}` or `{app.name}` (`playground_url`).
+    /// The built-in apps, with variables that app files may use as `${app.name}` or `{app.name}` (`playground_url`), and
+    /// addresses of stand-ins as `APP.ADDRESS` (`slack.api`).
     ///
     /// # Errors
-    /// [`AppFileError`] for a built-in file that cannot be read: a defect that the harness test finds.
+    /// Never now; [`Self::check`] finds what is wrong in built-in files.
     pub fn built_in(variables: &IndexMap<String, String>) -> Result<Self, AppFileError> {
-        let mut apps = Self {
-            apps: IndexMap::new(),
+        let values = variables.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect();
+        let built_in = BUILT_IN.iter().map(|(name, json)| BuiltIn { name, json, app: OnceLock::new() });
+        Ok(Self {
+            built_in: built_in.collect(),
+            added: IndexMap::new(),
             tables: tables::declarations(),
-            variables: Arc::new(Value::Object(variables.iter().map(|(k, v)| (k.clone(), v.clone().into())).collect())),
-        };
-        for (name, text) in BUILT_IN {
-            let mut text = (*text).to_owned();
-            for (key, value) in variables {
-                // `${app.key}` is a mapping and stays; `{app.key}` in auth templates is filled in here.
-                let (mapping, template) = (format!("${{app.{key}}}"), format!("{{app.{key}}}"));
-                let filled: Vec<String> = text.split(&mapping).map(|part| part.replace(&template, value)).collect();
-                text = filled.join(&mapping);
-            }
-            apps.add(name, &text)?;
+            variables: variables.clone(),
+            values: Arc::new(Value::Object(values)),
+        })
+    }
+
+    /// Reads every built-in file, all mappings too: for tests.
+    ///
+    /// # Errors
+    /// [`AppFileError`] for the first that cannot be read.
+    pub fn check(&self) -> Result<(), AppFileError> {
+        for BuiltIn { name, json, .. } in &self.built_in {
+            let app = App::built_in(name, json, &self.variables)?;
+            app.check().map_err(|what| AppFileError { name: (*name).to_owned(), what })?;
         }
-        Ok(apps)
+        Ok(())
+    }
+
+    fn read<'a>(&self, file: &'a BuiltIn) -> Option<&'a Arc<App>> {
+        let read = || match App::built_in(file.name, file.json, &self.variables) {
+            Ok(app) => Some(Arc::new(app)),
+            Err(error) => {
+                tracing::error!(%error, "a built-in app cannot be read");
+                None
+            }
+        };
+        file.app.get_or_init(read).as_ref()
     }
 
     /// Adds an app file; one of the same app takes the place of the earlier.
@@ -58,19 +78,29 @@ impl Apps {
     /// [`AppFileError`] where it cannot be read.
     pub fn add(&mut self, name: &str, text: &str) -> Result<(), AppFileError> {
         let app = App::read(name, text)?;
-        self.apps.insert(app.file.app.clone(), Arc::new(app));
+        self.added.insert(app.file.app.clone(), Arc::new(app));
         Ok(())
     }
 
     /// An app by name.
     #[must_use]
     pub fn app(&self, name: &str) -> Option<&Arc<App>> {
-        self.apps.get(name)
+        if let Some(app) = self.added.get(name) {
+            return Some(app);
+        }
+        self.read(self.built_in.iter().find(|b| b.name == name)?)
+    }
+
+    /// Names of all apps in order, without reading them.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let built_in = self.built_in.iter().map(|b| b.name).filter(|name| !self.added.contains_key(*name));
+        built_in.chain(self.added.keys().map(AppName::as_str))
     }
 
     /// All apps in order.
     pub fn apps(&self) -> impl Iterator<Item = &Arc<App>> {
-        self.apps.values()
+        let built_in = self.built_in.iter().filter(|b| !self.added.contains_key(b.name));
+        built_in.filter_map(|b| self.read(b)).chain(self.added.values())
     }
 
     /// The declaration of a card.
@@ -79,26 +109,26 @@ impl Apps {
         if name.family() == tables::FAMILY {
             return self.tables.iter().find(|d| d.name == *name).cloned();
         }
-        self.apps.get(name.family())?.cards.iter().find(|d| d.name == *name).cloned()
+        self.app(name.family())?.cards.iter().find(|d| d.name == *name).cloned()
     }
 
     /// All cards of all apps, in order.
     #[must_use]
     pub fn cards(&self) -> Vec<Arc<CardDecl>> {
-        self.apps.values().flat_map(|a| a.cards.iter()).chain(&self.tables).cloned().collect()
+        self.apps().flat_map(|a| a.cards.iter()).chain(&self.tables).cloned().collect()
     }
 
     pub(crate) fn variables(&self) -> &Arc<Value> {
-        &self.variables
+        &self.values
     }
 }
 
 impl AppDirectory for Apps {
     fn auth(&self, app: &AppName) -> Option<Arc<AppAuth>> {
-        self.apps.get(app)?.auth.clone()
+        self.app(app.as_str())?.auth.clone()
     }
 
     fn auths(&self) -> Vec<Arc<AppAuth>> {
-        self.apps.values().filter_map(|a| a.auth.clone()).collect()
+        self.apps().filter_map(|a| a.auth.clone()).collect()
     }
 }

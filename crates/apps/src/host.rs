@@ -7,15 +7,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use flowdeck_egress::{AllowedHosts, AllowedTarget, Credential, Egress, EgressError, Redirects, Request, Sent};
 use flowdeck_engine::ports::{Authorized, CardCall, CardOutcome, LookUp};
-use flowdeck_model::{CardName, EffectClass, Fault, FaultCode, Mapping, Value};
+use flowdeck_model::{CardName, EffectClass, Fault, FaultCode, Fields, Mapping, Value};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::answer::{self, Verdict};
 use crate::builtin::Apps;
-use crate::compile::{App, ReadyAction, ReadyRequest};
+use crate::compile::App;
 use crate::file::action::NextPage;
+use crate::outputs;
+use crate::ready::{ReadyAction, ReadyRequest};
 use crate::render::{Rendered, render};
 use crate::scope::Names;
 use crate::tables;
@@ -25,6 +29,11 @@ const TIMEOUT_MS: u64 = 60_000;
 /// Most pages, and about the most items, of a list that is taken whole.
 const WHOLE_PAGES_MAX: usize = 1_000;
 const WHOLE_ITEMS_MAX: usize = 100_000;
+/// Most requests of one step that repeats.
+const REPEAT_MAX: usize = 200;
+/// Names in the token of a page whose items are counted.
+const PAGE: &str = "page";
+const SEEN: &str = "seen";
 /// Largest answer taken, in bytes.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
@@ -51,7 +60,7 @@ impl AppHost {
     fn action(&self, card: &CardName) -> Result<(&Arc<App>, &ReadyAction), Fault> {
         self.apps
             .app(card.family())
-            .and_then(|app| Some((app, app.actions.get(card.operation())?)))
+            .and_then(|app| Some((app, app.action(card.operation())?)))
             .ok_or_else(|| Fault::new(FaultCode::UnknownCard, format!("there is no card {card}")))
     }
 
@@ -59,12 +68,19 @@ impl AppHost {
         let none = BTreeMap::new();
         let fields = call.authorized.as_ref().map_or(&none, |a| &a.fields);
         let mut names = Names::new(call.inputs.clone(), fields, self.apps.variables());
+        names.set("now_s", Arc::new(Value::from(call.ambient.now.0.div_euclid(1000))));
         if let Some(page) = &call.page {
             names.set("page", Arc::new(page.clone()));
         }
-        if let Ok((_, ready)) = self.action(&call.card)
-            && ready.action.more_inputs
-        {
+        let Ok((app, ready)) = self.action(&call.card) else { return names };
+        if !app.addresses.is_empty() {
+            let mut known = (**self.apps.variables()).clone();
+            for (key, value) in &app.addresses {
+                known[key] = Value::String(value.clone());
+            }
+            names.set("app", Arc::new(known));
+        }
+        if ready.action.more_inputs {
             let declared = |key: &str| ready.action.inputs.iter().any(|f| f.key == key);
             let more = call.inputs.iter().filter(|(key, _)| !declared(key));
             let more = more.map(|(key, value)| (key.to_owned(), (**value).clone())).collect();
@@ -73,9 +89,9 @@ impl AppHost {
         names
     }
 
-    fn rendered(&self, call: &CardCall) -> Result<Rendered, Fault> {
+    fn rendered(&self, call: &CardCall, request: &ReadyRequest, names: &mut Names) -> Result<Rendered, Fault> {
         let (app, ready) = self.action(&call.card)?;
-        let mut rendered = render(app, &ready.request, &self.names(call))?;
+        let mut rendered = render(app, request, names)?;
         if let (Some(page), Some(pagination)) = (&call.page, &ready.action.pagination) {
             turn_page(&mut rendered, &pagination.next, page)?;
         }
@@ -89,7 +105,7 @@ impl AppHost {
         Ok(rendered)
     }
 
-    /// SHA-256 over the request that [`Self::perform`] would send.
+    /// SHA-256 over the request that [`Self::perform`] would send; over the inputs where other answers decide on it.
     ///
     /// # Errors
     /// Where the inputs cannot make a request.
@@ -97,13 +113,19 @@ impl AppHost {
         if call.card.family() == tables::FAMILY {
             return Ok(String::new());
         }
-        let rendered = self.rendered(call)?;
+        let (_, ready) = self.action(&call.card)?;
         let mut hash = Sha256::new();
-        hash.update(rendered.method.as_str());
-        hash.update([0]);
-        hash.update(rendered.url.as_str());
-        hash.update([0]);
-        hash.update(&rendered.body);
+        match &ready.request {
+            Some(request) if ready.before.is_empty() && ready.repeat.is_none() => {
+                let rendered = self.rendered(call, request, &mut self.names(call))?;
+                hash.update(rendered.method.as_str());
+                hash.update([0]);
+                hash.update(rendered.url.as_str());
+                hash.update([0]);
+                hash.update(&rendered.body);
+            }
+            _ => hash.update(call.inputs.to_value().to_string()),
+        }
         Ok(hex::encode(hash.finalize()))
     }
 
@@ -149,53 +171,134 @@ impl AppHost {
             Ok(found) => found,
             Err(fault) => return definite(fault),
         };
-        let rendered = match self.rendered(call) {
-            Ok(rendered) => rendered,
-            Err(fault) => return definite(fault),
-        };
-        let asked = rendered.url.clone();
-        let reads = matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
-        let response = match self.send(app, &ready.request, rendered, call, ready.action.timeout_ms, reads).await {
-            Ok(response) => response,
-            Err(error) => return unanswered(app, &error, reads),
-        };
-        let answer = Arc::new(answer::as_value(&response));
-        match answer::judge(app, ready, &answer, call.ambient.now) {
-            Verdict::Refused(loss) => CardOutcome::Refused(loss),
-            Verdict::Unclear(fault) => CardOutcome::Unknown(fault),
-            Verdict::Failed { fault, retry_after_ms, transient } => {
-                CardOutcome::Failed { fault, retry_after_ms, transient }
+        let mut names = self.names(call);
+        if let Err(outcome) = self.before(app, ready, call, &mut names).await {
+            return outcome;
+        }
+        match &ready.request {
+            None => {
+                let none = Arc::new(Value::Null);
+                let outputs = outputs::outputs(ready, &mut names, &none, &Bytes::new());
+                outputs.map_or_else(definite, |outputs| CardOutcome::Done { outputs, next_page: None })
             }
-            Verdict::Fine => self.done(ready, call, &asked, &answer),
+            Some(request) if ready.repeat.is_some() => self.repeat(app, ready, request, call, names).await,
+            Some(request) => {
+                let (answer, asked) = match self.exchange(app, ready, request, call, &mut names).await {
+                    Ok(exchanged) => exchanged,
+                    Err(outcome) => return outcome,
+                };
+                done(ready, call, names, &asked, &answer)
+            }
         }
     }
 
-    fn done(&self, ready: &ReadyAction, call: &CardCall, asked: &url::Url, answer: &Arc<Value>) -> CardOutcome {
-        let mut names = self.names(call);
-        let result = answer::outputs(ready, &mut names, answer).and_then(|outputs| {
-            let page = call.page.clone().unwrap_or(Value::Null);
-            let next_page = answer::next_page(ready, &names, asked, &page, &outputs, answer)?;
-            Ok(CardOutcome::Done { outputs, next_page })
-        });
-        result.unwrap_or_else(definite)
+    /// The reads that come first; their answers are `before.NAME`.
+    async fn before(
+        &self,
+        app: &Arc<App>,
+        ready: &ReadyAction,
+        call: &CardCall,
+        names: &mut Names,
+    ) -> Result<(), CardOutcome> {
+        let mut answers = serde_json::Map::new();
+        for (name, before) in &ready.before {
+            let wanted = before.when.as_ref().map(|when| when.evaluate(names)).transpose().map_err(definite)?;
+            if wanted.is_some_and(|wanted| !Mapping::is_true(&wanted)) {
+                continue;
+            }
+            let rendered = render(app, &before.request, names).map_err(definite)?;
+            let how = Sending { timeout_ms: None, reads: true, credential: before.credential };
+            let sent = self.send(app, rendered, call, how).await;
+            let response = sent.map_err(|error| unanswered(app, &error, true))?;
+            let answer = answer::as_value(&response);
+            verdict(answer::judge(app, ready, &answer, call.ambient.now, false))?;
+            names.set("response", Arc::new(answer.clone()));
+            if let Some(must) = &before.must
+                && !Mapping::is_true(&*must.evaluate(names).map_err(definite)?)
+            {
+                let said = if before.or_say.is_empty() { "what it needs was not found" } else { &before.or_say };
+                return Err(definite(Fault::new(FaultCode::NotFound, format!("{}: {said}", app.file.title))));
+            }
+            answers.insert(name.clone(), answer);
+            names.set("before", Arc::new(Value::Object(answers.clone())));
+        }
+        Ok(())
+    }
+
+    /// One request and its answer, judged.
+    async fn exchange(
+        &self,
+        app: &Arc<App>,
+        ready: &ReadyAction,
+        request: &ReadyRequest,
+        call: &CardCall,
+        names: &mut Names,
+    ) -> Result<(Answered, url::Url), CardOutcome> {
+        let rendered = self.rendered(call, request, names).map_err(definite)?;
+        let asked = rendered.url.clone();
+        let writes = !matches!(ready.action.effect, EffectClass::Observe | EffectClass::Pure);
+        // A raw request says by its method whether it looks or changes.
+        let looks = !matches!(request.method, Mapping::Literal(_)) && rendered.method.is_safe();
+        let reads = !writes || looks;
+        let credential = request.own_credential.is_none();
+        let how = Sending { timeout_ms: ready.action.timeout_ms, reads, credential };
+        let response = self.send(app, rendered, call, how).await.map_err(|error| unanswered(app, &error, reads))?;
+        let answer = Arc::new(answer::as_value(&response));
+        verdict(answer::judge(app, ready, &answer, call.ambient.now, !reads))?;
+        Ok((Answered { answer, raw: response.body }, asked))
+    }
+
+    /// The same request for each item of a list; it does no harm to make one again.
+    async fn repeat(
+        &self,
+        app: &Arc<App>,
+        ready: &ReadyAction,
+        request: &ReadyRequest,
+        call: &CardCall,
+        mut names: Names,
+    ) -> CardOutcome {
+        let list = match ready.repeat.as_ref().map(|r| r.evaluate(&names)) {
+            Some(Ok(list)) => list,
+            Some(Err(fault)) => return definite(fault),
+            None => Arc::new(Value::Null),
+        };
+        let items = match &*list {
+            Value::Array(items) => items.clone(),
+            Value::Null => Vec::new(),
+            one => vec![one.clone()],
+        };
+        if items.len() > REPEAT_MAX {
+            return definite(Fault::new(FaultCode::LimitReached, format!("at most {REPEAT_MAX} in one step")));
+        }
+        let mut answers = Vec::new();
+        let mut last = Answered { answer: Arc::new(Value::Null), raw: Bytes::new() };
+        for item in items {
+            names.set("each", Arc::new(item.clone()));
+            match self.exchange(app, ready, request, call, &mut names).await {
+                Ok((answered, _)) => last = answered,
+                Err(outcome) => return outcome,
+            }
+            answers.push(json!({ "each": item, "status": last.answer["status"], "body": last.answer["body"] }));
+        }
+        names.set("answers", Arc::new(Value::Array(answers)));
+        let outputs = outputs::outputs(ready, &mut names, &last.answer, &last.raw);
+        outputs.map_or_else(definite, |outputs| CardOutcome::Done { outputs, next_page: None })
     }
 
     async fn send(
         &self,
         app: &App,
-        _template: &ReadyRequest,
         rendered: Rendered,
         call: &CardCall,
-        timeout_ms: Option<u64>,
-        reads: bool,
+        how: Sending,
     ) -> Result<flowdeck_egress::Response, EgressError> {
         let mut request = Request::new(rendered.method, rendered.url);
         request.headers = rendered.headers;
         request.body = rendered.body;
-        request.credential = call.authorized.as_ref().and_then(credential);
-        request.redirects = if reads { Redirects::USUAL } else { Redirects::None };
+        request.credential = call.authorized.as_ref().filter(|_| how.credential).and_then(credential);
+        request.redirects = if how.reads { Redirects::USUAL } else { Redirects::None };
         let left_ms = call.deadline.since(call.ambient.now);
-        request.timeout = Duration::from_millis(timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
+        request.timeout = Duration::from_millis(how.timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
         request.response_bytes_max = ANSWER_BYTES_MAX;
         request.app_hosts = private_hosts(app, call.authorized.as_ref());
         self.egress.send(request).await
@@ -206,12 +309,13 @@ impl AppHost {
         let Ok((app, ready)) = self.action(&call.card) else { return LookUp::CannotTell };
         let Some(rule) = &ready.look_up else { return LookUp::CannotTell };
         let mut names = self.names(&call);
-        let Ok(rendered) = render(app, &rule.request, &names) else { return LookUp::CannotTell };
-        let Ok(response) = self.send(app, &rule.request, rendered, &call, None, true).await else {
+        let Ok(rendered) = render(app, &rule.request, &mut names) else { return LookUp::CannotTell };
+        let how = Sending { timeout_ms: None, reads: true, credential: true };
+        let Ok(response) = self.send(app, rendered, &call, how).await else {
             return LookUp::CannotTell;
         };
         let answer = Arc::new(answer::as_value(&response));
-        if let Verdict::Refused(loss) = answer::judge(app, ready, &answer, call.ambient.now) {
+        if let Verdict::Refused(loss) = answer::judge(app, ready, &answer, call.ambient.now, false) {
             return LookUp::Refused(loss);
         }
         names.set("response", answer);
@@ -223,6 +327,60 @@ impl AppHost {
         }
         if rule.did_not.as_ref().is_some_and(holds) { LookUp::DidNot } else { LookUp::CannotTell }
     }
+}
+
+/// How a request is sent.
+#[derive(Debug, Clone, Copy)]
+struct Sending {
+    timeout_ms: Option<u64>,
+    reads: bool,
+    credential: bool,
+}
+
+/// A good answer, and its body as it came.
+struct Answered {
+    answer: Arc<Value>,
+    raw: Bytes,
+}
+
+fn verdict(verdict: Verdict) -> Result<(), CardOutcome> {
+    Err(match verdict {
+        Verdict::Fine => return Ok(()),
+        Verdict::Refused(loss) => CardOutcome::Refused(loss),
+        Verdict::Unclear(fault) => CardOutcome::Unknown(fault),
+        Verdict::Failed { fault, retry_after_ms, transient } => {
+            CardOutcome::Failed { fault, retry_after_ms, transient }
+        }
+    })
+}
+
+fn done(ready: &ReadyAction, call: &CardCall, mut names: Names, asked: &url::Url, answered: &Answered) -> CardOutcome {
+    let result = outputs::outputs(ready, &mut names, &answered.answer, &answered.raw).and_then(|mut outputs| {
+        let page = call.page.clone().unwrap_or(Value::Null);
+        let mut next_page = answer::next_page(ready, &names, asked, page_of(&page), &outputs, &answered.answer)?;
+        if let (Some(most), Some(pages)) = (&ready.items_max, &ready.action.pagination) {
+            let most = most.evaluate(&names)?.as_f64().filter(|n| *n >= 1.0).map(|n| n as u64);
+            let before = page.get(SEEN).and_then(Value::as_u64).unwrap_or(0);
+            next_page = limited(&mut outputs, &pages.output, next_page, before, most);
+        }
+        Ok(CardOutcome::Done { outputs, next_page })
+    });
+    result.unwrap_or_else(definite)
+}
+
+/// Where the page begins, without the count that travels with it.
+fn page_of(page: &Value) -> &Value {
+    page.get(PAGE).unwrap_or(page)
+}
+
+/// Cuts the list off where enough was seen, and tells the next page how many there were.
+fn limited(outputs: &mut Fields, list: &str, next: Option<Value>, before: u64, most: Option<u64>) -> Option<Value> {
+    let Some(most) = most else { return next };
+    let Value::Array(mut items) = outputs.take(list) else { return next };
+    items.truncate(usize::try_from(most.saturating_sub(before)).unwrap_or(usize::MAX));
+    let seen = before + items.len() as u64;
+    outputs.set(list, items);
+    next.filter(|_| seen < most).map(|next| json!({ (PAGE): next, (SEEN): seen }))
 }
 
 fn definite(fault: Fault) -> CardOutcome {
@@ -253,7 +411,7 @@ fn private_hosts(app: &App, authorized: Option<&Authorized>) -> AllowedHosts {
 }
 
 fn turn_page(rendered: &mut Rendered, next: &NextPage, page: &Value) -> Result<(), Fault> {
-    let text = match page {
+    let text = match page_of(page) {
         Value::String(s) => s.clone(),
         other => other.to_string(),
     };

@@ -3,14 +3,18 @@
 //! Must never let a value break out of its place: path values are encoded, next pages stay on their host.
 //! Tests: below.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use flowdeck_model::mapping::TemplatePart;
 use flowdeck_model::{Fault, FaultCode, Mapping, Value};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use url::Url;
 
-use crate::compile::{App, ReadyBody, ReadyQuery, ReadyRequest};
-use crate::file::action::FilterOperator;
+use crate::compile::App;
+use crate::made;
+use crate::query;
+use crate::ready::{ReadyBody, ReadyPart, ReadyQuery, ReadyRequest};
 use crate::scope::Names;
 
 /// A request before a credential is added.
@@ -26,15 +30,23 @@ pub(crate) struct Rendered {
 const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "connection", "cookie"];
 
 /// Renders a request template.
-pub(crate) fn render(app: &App, request: &ReadyRequest, names: &Names) -> Result<Rendered, Fault> {
+pub(crate) fn render(app: &App, request: &ReadyRequest, names: &mut Names) -> Result<Rendered, Fault> {
+    if !request.make.is_empty() {
+        let made = made::make(&request.make, names)?;
+        names.set("made", Arc::new(made));
+    }
+    let names = &*names;
     let method_text = text(&*request.method.evaluate(names)?);
     let method = Method::from_bytes(method_text.to_ascii_uppercase().as_bytes())
         .map_err(|_| Fault::bad_input(format!("`{method_text}` is not an HTTP method")))?;
-    let mut url = address(app, &request.path, names)?;
+    let mut url = address(app, way(request, names)?, names)?;
     for (key, mapping) in &request.query {
         match mapping {
             ReadyQuery::Value(mapping) => add_query(&mut url, key, &*mapping.evaluate(names)?),
-            ReadyQuery::Filter { text, all } => add_query(&mut url, key, &filter(text.as_ref(), all, names)?),
+            ReadyQuery::Filter { text, all, more } => {
+                add_query(&mut url, key, &query::filter(text.as_ref(), all, more.as_ref(), names)?);
+            }
+            ReadyQuery::Terms(terms) => add_query(&mut url, key, &query::terms(terms, names)?),
         }
     }
     if let Some(more) = &request.more_query {
@@ -58,11 +70,21 @@ pub(crate) fn render(app: &App, request: &ReadyRequest, names: &Names) -> Result
             set_header(&mut headers, key, value)?;
         }
     }
-    let (body, kind) = body(&request.body, names)?;
+    if let Some(own) = &request.own_credential {
+        let mut value = HeaderValue::from_str(&text(&*own.evaluate(names)?))
+            .map_err(|_| Fault::new(FaultCode::BadAnswer, "the app gave a credential that cannot be sent"))?;
+        value.set_sensitive(true);
+        headers.insert(http::header::AUTHORIZATION, value);
+    }
+    let is_form = headers
+        .get(http::header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let (body, kind) = body(&request.body, names, is_form)?;
     if let Some(kind) = kind
         && !headers.contains_key(http::header::CONTENT_TYPE)
     {
-        headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        let kind = HeaderValue::from_str(&kind).map_err(|_| Fault::bad_input("the body has no usable type"))?;
+        headers.insert(http::header::CONTENT_TYPE, kind);
     }
     Ok(Rendered { method, url, headers, body })
 }
@@ -76,6 +98,17 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// The path whose condition holds first.
+fn way<'a>(request: &'a ReadyRequest, names: &Names) -> Result<&'a Mapping, Fault> {
+    for (when, path) in &request.paths {
+        match when {
+            Some(when) if !Mapping::is_true(&*when.evaluate(names)?) => {}
+            _ => return Ok(path),
+        }
+    }
+    Err(Fault::bad_input("the options of this card do not say what to do").remedy("look at its choices"))
+}
+
 /// The whole URL. A path that is one reference may hold a whole URL; inside a template, values are single segments.
 fn address(app: &App, path: &Mapping, names: &Names) -> Result<Url, Fault> {
     let path_text = match path {
@@ -85,6 +118,11 @@ fn address(app: &App, path: &Mapping, names: &Names) -> Result<Url, Fault> {
                 let value = match part {
                     TemplatePart::Text(text) => {
                         out.push_str(text);
+                        continue;
+                    }
+                    // An address of the app itself, which no flow can change.
+                    TemplatePart::Reference(r) if r.root == "app" => {
+                        out.push_str(&text(&*Mapping::Reference(r.clone()).evaluate(names)?));
                         continue;
                     }
                     TemplatePart::Reference(r) => Mapping::Reference(r.clone()).evaluate(names)?,
@@ -104,7 +142,9 @@ fn address(app: &App, path: &Mapping, names: &Names) -> Result<Url, Fault> {
     let whole = if path_text.starts_with("http://") || path_text.starts_with("https://") {
         path_text
     } else {
-        format!("{}{path_text}", text(&*app.base_url.evaluate(names)?).trim_end_matches('/'))
+        // Without a slash between them a path could go on with the name of the host.
+        let slash = if path_text.starts_with('/') { "" } else { "/" };
+        format!("{}{slash}{path_text}", text(&*app.base_url.evaluate(names)?).trim_end_matches('/'))
     };
     Url::parse(&whole).map_err(|_| {
         Fault::new(FaultCode::BadInput, "the address of the request is not a URL")
@@ -133,26 +173,6 @@ fn set_header(headers: &mut HeaderMap, key: &str, value: &Value) -> Result<(), F
     }
     headers.insert(name, HeaderValue::from_str(&text(value)).map_err(|_| wrong())?);
     Ok(())
-}
-
-/// A SCIM filter; null where nothing is asked for.
-fn filter(whole: Option<&Mapping>, all: &[(String, FilterOperator, Mapping)], names: &Names) -> Result<Value, Fault> {
-    if let Some(whole) = whole {
-        let value = whole.evaluate(names)?;
-        if value.as_str().is_some_and(|s| !s.trim().is_empty()) {
-            return Ok((*value).clone());
-        }
-    }
-    let mut tests = Vec::new();
-    for (attribute, operator, mapping) in all {
-        let value = mapping.evaluate(names)?;
-        if value.is_null() || value.as_str() == Some("") {
-            continue;
-        }
-        // RFC 7644 3.4.2.2: values are JSON, so a quote in a text cannot end it.
-        tests.push(format!("{attribute} {} {value}", operator.word()));
-    }
-    Ok(if tests.is_empty() { Value::Null } else { tests.join(" and ").into() })
 }
 
 /// A template's own objects drop members that come out null, and themselves where nothing is left of them; whole values
@@ -192,7 +212,9 @@ fn add_members(body: &mut Value, at: &str, members: &Value) -> Result<(), Fault>
     Ok(())
 }
 
-fn body(body: &ReadyBody, names: &Names) -> Result<(Bytes, Option<&'static str>), Fault> {
+/// The body and its type. What a user gave as an object goes as a form where the header says so.
+fn body(body: &ReadyBody, names: &Names, is_form: bool) -> Result<(Bytes, Option<String>), Fault> {
+    let json = || Some("application/json".to_owned());
     Ok(match body {
         ReadyBody::None => (Bytes::new(), None),
         ReadyBody::Json { template, more } => {
@@ -200,23 +222,43 @@ fn body(body: &ReadyBody, names: &Names) -> Result<(Bytes, Option<&'static str>)
             if let Some((at, members)) = more {
                 add_members(&mut value, at, &*members.evaluate(names)?)?;
             }
-            if value.is_null() { (Bytes::new(), None) } else { (value.to_string().into(), Some("application/json")) }
+            if value.is_null() { (Bytes::new(), None) } else { (value.to_string().into(), json()) }
         }
         ReadyBody::Form(pairs) => {
-            let mut out = url::form_urlencoded::Serializer::new(String::new());
+            let mut form = Vec::new();
             for (key, mapping) in pairs {
-                let value = mapping.evaluate(names)?;
-                if !value.is_null() {
-                    out.append_pair(key, &text(&value));
-                }
+                form.push((key.as_str(), mapping.evaluate(names)?));
             }
-            (out.finish().into(), Some("application/x-www-form-urlencoded"))
+            let text = form_text(form.iter().map(|(k, v)| (*k, v.as_ref())));
+            (text.into(), Some("application/x-www-form-urlencoded".into()))
         }
         ReadyBody::AsGiven(mapping) => match &*mapping.evaluate(names)? {
             Value::Null => (Bytes::new(), None),
             Value::String(text) => (text.clone().into(), None),
-            other => (other.to_string().into(), Some("application/json")),
+            Value::Object(members) if is_form => (form_text(members.iter().map(|(k, v)| (k.as_str(), v))).into(), None),
+            other => (other.to_string().into(), json()),
         },
         ReadyBody::Text(mapping) => (text(&*mapping.evaluate(names)?).into(), None),
+        ReadyBody::Parts(parts) => {
+            let mut related = made::Related::default();
+            for part in parts {
+                match part {
+                    ReadyPart::Json(template) => {
+                        related.json(&filled(template, names, true)?.unwrap_or(Value::Null));
+                    }
+                    ReadyPart::File(mapping) => related.file(&*mapping.evaluate(names)?)?,
+                }
+            }
+            let (body, kind) = related.finish();
+            (body, Some(kind))
+        }
     })
+}
+
+fn form_text<'a>(pairs: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
+    let mut out = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in pairs.filter(|(_, value)| !value.is_null()) {
+        out.append_pair(key, &text(value));
+    }
+    out.finish()
 }

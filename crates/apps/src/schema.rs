@@ -21,13 +21,19 @@ pub fn app_schema() -> Value {
         ),
         ("sources", texts()),
         ("unconfirmed", texts()),
+        ("shared", json!({ "type": "object", "description": "Pieces that `$use` puts in." })),
+        (
+            "shapes",
+            json!({ "type": "object", "additionalProperties": { "type": "array", "items": reference("output") } }),
+        ),
+        ("addresses", json!({ "type": "object", "description": "Addresses of the app: ${app.NAME}." })),
         ("auth", reference("auth")),
         ("base_url", mapping("Base of relative addresses: https://${connection.domain}")),
         ("requests_per_second", json!({ "type": "number", "exclusiveMinimum": 0 })),
         ("rate_limit_reset_header", text()),
         ("answers_json", json!({ "type": "boolean" })),
         ("headers", mappings()),
-        ("errors", json!({ "type": "array", "items": reference("error") })),
+        ("errors", json!({ "anyOf": [{ "type": "array", "items": reference("error") }, { "required": ["$use"] }] })),
         ("actions", json!({ "type": "object", "additionalProperties": reference("action") })),
         ("events", json!({ "type": "object", "additionalProperties": reference("event") })),
     ];
@@ -40,7 +46,8 @@ pub fn app_schema() -> Value {
 
 fn definitions() -> Value {
     let boolean = || json!({ "type": "boolean" });
-    let fields = || json!({ "type": "array", "items": reference("field") });
+    let piece = || json!({ "required": ["$use"] });
+    let fields = || json!({ "type": "array", "items": { "anyOf": [reference("field"), piece()] } });
     let effect = json!({ "enum": ["pure", "observe", "idempotent", "write"] });
     json!({
         "auth": object([
@@ -61,25 +68,57 @@ fn definitions() -> Value {
             ("more_query", mapping("An object or a text of further parameters.")),
             ("headers", mappings()),
             ("more_headers", mapping("An object of further headers.")),
+            ("paths", json!({ "type": "array", "items": object([("when", mapping("Over input.")), ("path", text())], &["path"]) })),
+            ("make", json!({ "type": "object", "description": "Values made for the request: made.NAME." })),
+            ("own_credential", mapping("An Authorization that an earlier read brought.")),
+            ("parts", json!({ "type": "array", "items": object([("json", mapping("A part in JSON.")), ("file", mapping("A file."))], &[]) })),
             ("json", mapping("The body as JSON; null members are left out.")),
             ("more_json", object([("at", text()), ("members", mapping("An object."))], &["at", "members"])),
             ("form", mappings()),
             ("body", mapping("Text as it is, anything else as JSON.")),
             ("text", mapping("The body as text.")),
-        ], &["method", "path"]),
+        ], &["method"]),
         "output": object([
             ("field", reference("field")),
+            ("key", text()),
+            ("title", text()),
+            ("type", json!({ "type": ["string", "object"] })),
+            ("help", text()),
+            ("secret", boolean()),
+            ("group", text()),
+            ("exported", text()),
+            ("export_key", text()),
+            ("at", json!({ "type": "string", "description": "A place in the body: /users/0/id." })),
+            ("file", mapping("The name of the file that the body is.")),
+            ("rows", json!({ "type": "object" })),
+            ("number_in", text()),
+            ("where", json!({ "type": "object" })),
+            ("list_of", text()),
+            ("object_of", text()),
+            ("all_of", text()),
+            ("text", places()),
+            ("number", places()),
+            ("boolean", places()),
+            ("date", places()),
+            ("any", places()),
+            ("object", places()),
+            ("texts", places()),
+            ("numbers", places()),
+            ("objects", places()),
             ("value", mapping("Over response, input and connection.")),
-            ("list", object([("each", mapping("A list.")), ("item", mapping("Over item."))], &["each", "item"])),
-        ], &["field"]),
+            ("list", mapping("Made item by item: {each, item}.")),
+        ], &[]),
         "pagination": object([
             ("output", text()),
             ("next", json!({ "oneOf": [{ "const": "link_header" }, { "type": "object", "minProperties": 1, "maxProperties": 1 }] })),
             ("pages_max", json!({ "type": "integer", "minimum": 1 })),
+            ("one_page", mapping("Whether the first page will do.")),
+            ("items_max", mapping("Most items wanted.")),
         ], &["output", "next"]),
         "error": object([
             ("status", json!({ "type": "array", "items": { "type": "integer" } })),
             ("present", text()),
+            ("is", json!({ "type": "object" })),
             ("message", text()),
             ("transient", boolean()),
         ], &["message"]),
@@ -90,8 +129,11 @@ fn definitions() -> Value {
             ("effect", effect),
             ("in_doubt", json!({ "enum": ["retry", "check", "ask"] })),
             ("scopes", texts()),
-            ("needs_role", text()),
+            ("needs_role", json!({ "type": ["string", "object"] })),
             ("every_answer", boolean()),
+            ("before", json!({ "type": "object", "description": "Reads that come first: before.NAME." })),
+            ("repeat", mapping("A list: once for each.")),
+            ("connection", boolean()),
             ("export_names", texts()),
             ("inputs", fields()),
             ("more_inputs", boolean()),
@@ -99,7 +141,7 @@ fn definitions() -> Value {
             ("request", reference("request")),
             ("idempotency_header", text()),
             ("outputs", json!({ "type": "array", "items": reference("output") })),
-            ("pagination", reference("pagination")),
+            ("pagination", json!({ "anyOf": [reference("pagination"), piece()] })),
             ("also_ok", json!({ "type": "array", "items": { "type": "integer" } })),
             ("look_up", object([
                 ("request", reference("request")),
@@ -108,14 +150,14 @@ fn definitions() -> Value {
                 ("outputs", mappings()),
             ], &["request", "happened"])),
             ("timeout_ms", json!({ "type": "integer", "minimum": 1 })),
-        ], &["title", "summary", "effect", "request"]),
+        ], &["title", "summary", "effect"]),
         "event": object([
             ("title", text()),
             ("summary", text()),
             ("help", text()),
-            ("export_names", texts()),
             ("inputs", fields()),
             ("scopes", texts()),
+            ("export_names", texts()),
             ("each", mapping("A list, one entry an event.")),
             ("when", mapping("Over item.")),
             ("outputs", json!({ "type": "array", "items": reference("output") })),
@@ -146,9 +188,17 @@ fn mappings() -> Value {
     json!({ "type": "object", "description": "Values by name; `${…}` in texts refers to input, connection, response and so on." })
 }
 
+fn places() -> Value {
+    json!({ "type": "object", "description": "Outputs of this type: name to place." })
+}
+
 fn object<const N: usize>(properties: [(&str, Value); N], required: &[&str]) -> Value {
-    let properties: Map<String, Value> = properties.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
+    let mut properties: Map<String, Value> =
+        properties.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    properties.insert("$use".into(), text());
+    properties.insert("$with".into(), json!({ "type": "object" }));
+    let whole = [json!({ "required": required }), json!({ "required": ["$use"] })];
+    json!({ "type": "object", "properties": properties, "anyOf": whole, "additionalProperties": false })
 }
 
 fn object_open(required: &[&str]) -> Value {

@@ -15,6 +15,12 @@ fn apps() -> Apps {
 }
 
 #[test]
+fn every_file_and_every_mapping_can_be_read() {
+    apps().check().unwrap();
+    assert_eq!(apps().apps().count(), apps().names().count());
+}
+
+#[test]
 fn every_card_says_what_it_is() {
     for card in apps().cards() {
         assert!(!card.title.is_empty(), "{}: title", card.name);
@@ -50,7 +56,7 @@ fn needed_scopes_are_declared() {
 #[test]
 fn every_app_has_a_raw_request() {
     for app in apps().apps() {
-        let raw = app.file.actions.values().any(|a| a.request.method.starts_with("${input"));
+        let raw = app.file.actions.values().any(|a| a.request.as_ref().is_some_and(|r| r.method.starts_with("${")));
         assert!(raw, "{}", app.file.app);
     }
 }

@@ -5,13 +5,14 @@
 
 pub mod action;
 pub mod event;
+pub(crate) mod expand;
 
 use flowdeck_model::AppName;
 use flowdeck_model::app::{AuthErrors, AuthMethod, Probe};
 use indexmap::IndexMap;
 use serde::Deserialize;
 
-pub use action::{Action, ErrorRule, ListOutput, Output, Pagination, Request};
+pub use action::{Action, Before, ErrorRule, ListOutput, Made, Output, Pagination, Part, Request, Way};
 pub use event::{Event, PollEvent, Verification};
 
 /// An app file as written.
@@ -42,6 +43,10 @@ pub struct AppFile {
     /// Base of relative request URLs: `https://${connection.domain}`.
     #[serde(default)]
     pub base_url: String,
+    /// Addresses of the app, each `{app.NAME}` in auth templates and `${app.NAME}` in mappings. An operator may put a
+    /// stand-in there: variable `APP.NAME`.
+    #[serde(default)]
+    pub addresses: IndexMap<String, String>,
     /// Requests a second at most for one connection.
     #[serde(default)]
     pub requests_per_second: Option<f64>,
