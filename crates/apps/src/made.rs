@@ -3,6 +3,8 @@
 //! Must never let a value end the line or the part that it stands in.
 //! Tests: below.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use bytes::Bytes;
@@ -18,30 +20,36 @@ const ADDRESSES_MAX: usize = 500;
 /// Characters of a line of base64 (RFC 2045 6.8).
 const LINE: usize = 76;
 
-/// Makes the values of a request.
-pub(crate) fn make(made: &[(String, ReadyMade)], names: &Names) -> Result<Value, Fault> {
+/// Makes the values of a request, `made` in it; each can use those before it.
+pub(crate) fn make(all: &[(String, ReadyMade)], names: &mut Names) -> Result<(), Fault> {
     let mut out = Map::new();
-    for (name, made) in made {
-        let value = match made {
-            ReadyMade::First(all) => {
-                out.insert(name.clone(), first(all, names)?);
-                continue;
-            }
-            ReadyMade::Millis(mapping) => {
-                out.insert(name.clone(), millis(&*mapping.evaluate(names)?)?);
-                continue;
-            }
-            ReadyMade::Columns(mapping) => {
-                out.insert(name.clone(), columns(&*mapping.evaluate(names)?));
-                continue;
-            }
-            ReadyMade::Base64(mapping) => STANDARD.encode(content(&*mapping.evaluate(names)?)?.1),
-            ReadyMade::Email(mail) if mail.plain_base64 => STANDARD.encode(email(mail, names)?),
-            ReadyMade::Email(mail) => URL_SAFE.encode(email(mail, names)?),
-        };
-        out.insert(name.clone(), value.into());
+    for (name, made) in all {
+        out.insert(name.clone(), one(made, names)?);
+        names.set("made", Arc::new(Value::Object(out.clone())));
     }
-    Ok(Value::Object(out))
+    Ok(())
+}
+
+fn one(made: &ReadyMade, names: &Names) -> Result<Value, Fault> {
+    Ok(match made {
+        ReadyMade::First(all) => first(all, names)?,
+        ReadyMade::Millis(mapping) => millis(&*mapping.evaluate(names)?)?,
+        ReadyMade::Columns(mapping) => columns(&*mapping.evaluate(names)?),
+        ReadyMade::Segments(mapping) => segments(&*mapping.evaluate(names)?),
+        ReadyMade::Member { of, member, equals } => {
+            let (list, wanted) = (of.evaluate(names)?, equals.evaluate(names)?);
+            let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+            items.iter().find(|item| item.get(member) == Some(&*wanted)).cloned().unwrap_or(Value::Null)
+        }
+        ReadyMade::Base64(mapping) => STANDARD.encode(content(&*mapping.evaluate(names)?)?.1).into(),
+        ReadyMade::Email(mail) if mail.plain_base64 => STANDARD.encode(email(mail, names)?).into(),
+        ReadyMade::Email(mail) => URL_SAFE.encode(email(mail, names)?).into(),
+    })
+}
+
+fn segments(path: &Value) -> Value {
+    let text = path.as_str().unwrap_or_default();
+    text.split('/').filter(|part| !part.is_empty()).map(Value::from).collect()
 }
 
 /// In the order of the numbers that the names begin with; a column that is not given stays empty.
@@ -235,7 +243,6 @@ mod tests {
     use flowdeck_model::Fields;
     use serde_json::json;
     use std::collections::BTreeMap;
-    use std::sync::Arc;
 
     fn mail(input: Value) -> Result<String, Fault> {
         let map = |text: &str| Mapping::parse(&json!(text)).unwrap();

@@ -57,6 +57,8 @@ pub(crate) enum ReadyMade {
     First(Vec<Mapping>),
     Millis(Mapping),
     Columns(Mapping),
+    Segments(Mapping),
+    Member { of: Mapping, member: String, equals: Mapping },
 }
 
 /// An e-mail; what the file leaves out is null.
@@ -231,6 +233,10 @@ fn ready_made(made: &Made) -> Result<ReadyMade, String> {
     Ok(match made {
         Made::Base64(value) => ReadyMade::Base64(mapping("base64", value)?),
         Made::Columns(value) => ReadyMade::Columns(mapping("columns", value)?),
+        Made::Segments(value) => ReadyMade::Segments(mapping("segments", value)?),
+        Made::Member { of, r#where, equals } => {
+            ReadyMade::Member { of: mapping("of", of)?, member: r#where.clone(), equals: mapping("equals", equals)? }
+        }
         Made::Millis(value) => ReadyMade::Millis(mapping("millis", value)?),
         Made::First(values) => ReadyMade::First(values.iter().map(|v| mapping("first", v)).collect::<Result<_, _>>()?),
         Made::Email(email) => ReadyMade::Email(Box::new(ready_email(email)?)),

@@ -3,8 +3,6 @@
 //! Must never let a value break out of its place: path values are encoded, next pages stay on their host.
 //! Tests: below.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use flowdeck_model::mapping::TemplatePart;
 use flowdeck_model::{Fault, FaultCode, Mapping, Value};
@@ -32,8 +30,7 @@ const RESERVED: [&str; 5] = ["host", "content-length", "transfer-encoding", "con
 /// Renders a request template.
 pub(crate) fn render(app: &App, request: &ReadyRequest, names: &mut Names) -> Result<Rendered, Fault> {
     if !request.make.is_empty() {
-        let made = made::make(&request.make, names)?;
-        names.set("made", Arc::new(made));
+        made::make(&request.make, names)?;
     }
     let names = &*names;
     let method_text = text(&*request.method.evaluate(names)?);
@@ -128,12 +125,13 @@ fn address(app: &App, path: &Mapping, names: &Names) -> Result<Url, Fault> {
                     TemplatePart::Reference(r) => Mapping::Reference(r.clone()).evaluate(names)?,
                     TemplatePart::Expression(e) => Mapping::Expression(e.clone()).evaluate(names)?,
                 };
-                let segment = text(&value);
-                if segment.is_empty() || segment == "." || segment == ".." {
-                    return Err(Fault::bad_input("a part of the address is empty or not a name")
-                        .remedy("fill the input that the address is made of"));
+                match &*value {
+                    Value::Array(segments) if !segments.is_empty() => {
+                        let all = segments.iter().map(encoded).collect::<Result<Vec<_>, _>>()?;
+                        out.push_str(&all.join("/"));
+                    }
+                    one => out.push_str(&encoded(one)?),
                 }
-                out.extend(url::form_urlencoded::byte_serialize(segment.as_bytes()).map(|s| s.replace('+', "%20")));
             }
             out
         }
@@ -150,6 +148,16 @@ fn address(app: &App, path: &Mapping, names: &Names) -> Result<Url, Fault> {
         Fault::new(FaultCode::BadInput, "the address of the request is not a URL")
             .remedy("give a whole URL that begins with https://")
     })
+}
+
+/// A value as one segment of a path.
+fn encoded(value: &Value) -> Result<String, Fault> {
+    let segment = text(value);
+    if segment.is_empty() || segment == "." || segment == ".." {
+        return Err(Fault::bad_input("a part of the address is empty or not a name")
+            .remedy("fill the input that the address is made of"));
+    }
+    Ok(url::form_urlencoded::byte_serialize(segment.as_bytes()).map(|s| s.replace('+', "%20")).collect())
 }
 
 fn add_query(url: &mut Url, key: &str, value: &Value) {

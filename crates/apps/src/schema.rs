@@ -128,7 +128,7 @@ fn definitions() -> Value {
             ("help", text()),
             ("effect", effect),
             ("in_doubt", json!({ "enum": ["retry", "check", "ask"] })),
-            ("scopes", texts()),
+            ("scopes", json!({ "type": "array" })),
             ("needs_role", json!({ "type": ["string", "object"] })),
             ("every_answer", boolean()),
             ("before", json!({ "type": "object", "description": "Reads that come first: before.NAME." })),

@@ -191,7 +191,7 @@ pub(crate) async fn probe(
     timeout_ms: u64,
 ) -> Probed {
     let Ok(url) = Url::parse(url) else { return Probed::Unclear("the app's probe has no valid URL".into()) };
-    let mut request = Request::new(Method::GET, url);
+    let mut request = Request::new(if probe.post { Method::POST } else { Method::GET }, url);
     request.credential = Some(credential);
     request.redirects = Redirects::None;
     request.timeout = Duration::from_millis(timeout_ms);
@@ -205,6 +205,9 @@ pub(crate) async fn probe(
     match response.status.as_u16() {
         200..=299 => {
             let body: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
+            if probe.ok.as_ref().is_some_and(|ok| body.pointer(ok) != Some(&Value::Bool(true))) {
+                return Probed::Refused("the app answered that the credential does not work".into());
+            }
             let find = |pointers: &[String]| pointers.iter().find_map(|p| text_at(&body, p));
             Probed::Works { subject: find(&probe.subject), account: find(&probe.label) }
         }

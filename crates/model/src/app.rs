@@ -235,8 +235,14 @@ pub enum Rotation {
 /// A harmless request that proves a credential and names the account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// URL template, GET.
+    /// URL template, GET unless `post`.
     pub url: String,
+    /// Whether it is asked with POST, without a body.
+    #[serde(default)]
+    pub post: bool,
+    /// JSON pointer to a value that is `true` where the credential works, for apps that answer 200 to everything.
+    #[serde(default)]
+    pub ok: Option<String>,
     /// JSON pointers tried in order for the account's stable id.
     pub subject: Vec<String>,
     /// JSON pointers tried in order for the account's readable name.

@@ -127,6 +127,17 @@ pub enum Made {
     Base64(Value),
     /// The values of an object whose names begin with a number, as `0-Name`, in the order of the numbers.
     Columns(Value),
+    /// A path as segments, each encoded by itself.
+    Segments(Value),
+    /// The first item of a list with a member.
+    Member {
+        /// A mapping that gives the list.
+        of: Value,
+        /// The member.
+        r#where: String,
+        /// A mapping that it must be equal to.
+        equals: Value,
+    },
     /// A date as milliseconds since 1970, as text; null where it is null or empty.
     Millis(Value),
     /// The first that says something: not null, not empty, and no place-holder (`-- Enter Application ID --`).
