@@ -11,6 +11,7 @@ pub mod field;
 pub mod fields;
 pub mod flow;
 pub mod ids;
+mod lanes;
 pub mod mapping;
 pub mod names;
 pub mod path;

@@ -1,6 +1,6 @@
 //! Walks over all cards of a flow.
 //!
-//! Must never miss a lane: one place knows where lanes are.
+//! Must never know where lanes are: `CardKind::lanes` does.
 //! Tests: `tests/diagnostics.rs`.
 
 use flowdeck_model::flow::Items;
@@ -10,25 +10,9 @@ use flowdeck_model::{Card, CardKind, CardName, Flow};
 pub(super) fn walk<'c>(cards: &'c [Card], visit: &mut dyn FnMut(&'c Card)) {
     for card in cards {
         visit(card);
-        for list in inner(&card.kind) {
+        for list in card.kind.lanes() {
             walk(list, visit);
         }
-    }
-}
-
-/// The card lists inside a card.
-pub(super) fn inner(kind: &CardKind) -> Vec<&[Card]> {
-    match kind {
-        CardKind::If { then, otherwise, .. } => vec![&then.cards, &otherwise.cards],
-        CardKind::ElseIf { branches, otherwise } => {
-            branches.iter().map(|b| b.lane.cards.as_slice()).chain([otherwise.cards.as_slice()]).collect()
-        }
-        CardKind::ForEach(each) => vec![&each.lane.cards],
-        CardKind::Map { cards, .. } | CardKind::Filter { cards, .. } | CardKind::Reduce { cards, .. } => vec![cards],
-        CardKind::Times { lane, .. } | CardKind::While { lane, .. } => vec![&lane.cards],
-        CardKind::Try { lane, catch, .. } => vec![&lane.cards, &catch.cards],
-        CardKind::Parallel { lanes } => lanes.values().map(|lane| lane.cards.as_slice()).collect(),
-        _ => Vec::new(),
     }
 }
 

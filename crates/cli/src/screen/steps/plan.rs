@@ -50,7 +50,7 @@ impl Plan {
     fn read(&mut self, cards: &[Card], catalogue: &dyn Catalogue) {
         for card in cards {
             let text = if card.title.is_empty() { title(&card.kind, catalogue) } else { card.title.clone() };
-            let lanes = lanes(&card.kind);
+            let lanes = card.kind.lanes();
             let has_lanes = !lanes.is_empty() || matches!(card.kind, CardKind::CallFlow { .. });
             self.titles.insert(card.id.clone(), Title { text, has_lanes });
             for lane in lanes {
@@ -104,29 +104,5 @@ fn title(kind: &CardKind, catalogue: &dyn Catalogue) -> String {
         CardKind::Call(call) => catalogue.card(&call.card).map_or_else(|| call.card.to_string(), |d| d.title.clone()),
         CardKind::CallFlow { flow, .. } | CardKind::CallFlowAsync { flow, .. } => format!("call {flow}"),
         other => other.word().replace('_', " "),
-    }
-}
-
-fn lanes(kind: &CardKind) -> Vec<&[Card]> {
-    match kind {
-        CardKind::If { then, otherwise, .. } => vec![&then.cards, &otherwise.cards],
-        CardKind::ElseIf { branches, otherwise } => {
-            branches.iter().map(|b| b.lane.cards.as_slice()).chain([otherwise.cards.as_slice()]).collect()
-        }
-        CardKind::ForEach(each) => vec![&each.lane.cards],
-        CardKind::Map { cards, .. } | CardKind::Filter { cards, .. } | CardKind::Reduce { cards, .. } => vec![cards],
-        CardKind::Times { lane, .. } | CardKind::While { lane, .. } => vec![&lane.cards],
-        CardKind::Try { lane, catch, .. } => vec![&lane.cards, &catch.cards],
-        CardKind::Parallel { lanes } => lanes.values().map(|l| l.cards.as_slice()).collect(),
-        CardKind::Call(_)
-        | CardKind::AssignIf { .. }
-        | CardKind::Lookup { .. }
-        | CardKind::ContinueIf { .. }
-        | CardKind::CallFlow { .. }
-        | CardKind::CallFlowAsync { .. }
-        | CardKind::Return { .. }
-        | CardKind::ReturnRaw { .. }
-        | CardKind::ReturnError { .. }
-        | CardKind::Wait(_) => Vec::new(),
     }
 }

@@ -1,0 +1,88 @@
+//! The card lists inside a card.
+//!
+//! Must never miss a lane: a new kind of card does not compile before it says here where its cards are.
+//! Tests: below.
+
+use crate::flow::{Card, CardKind};
+
+impl CardKind {
+    /// The lists of cards inside this card, in the order in which they are written; empty for cards that have none.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<&[Card]> {
+        match self {
+            Self::If { then, otherwise, .. } => vec![&then.cards, &otherwise.cards],
+            Self::ElseIf { branches, otherwise } => {
+                branches.iter().map(|b| b.lane.cards.as_slice()).chain([otherwise.cards.as_slice()]).collect()
+            }
+            Self::ForEach(each) => vec![&each.lane.cards],
+            Self::Map { cards, .. } | Self::Filter { cards, .. } | Self::Reduce { cards, .. } => vec![cards],
+            Self::Times { lane, .. } | Self::While { lane, .. } => vec![&lane.cards],
+            Self::Try { lane, catch, .. } => vec![&lane.cards, &catch.cards],
+            Self::Parallel { lanes } => lanes.values().map(|lane| lane.cards.as_slice()).collect(),
+            Self::Call(_)
+            | Self::AssignIf { .. }
+            | Self::Lookup { .. }
+            | Self::ContinueIf { .. }
+            | Self::CallFlow { .. }
+            | Self::CallFlowAsync { .. }
+            | Self::Return { .. }
+            | Self::ReturnRaw { .. }
+            | Self::ReturnError { .. }
+            | Self::Wait(_) => Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::flow::{Branch, Lane};
+    use crate::mapping::Mapping;
+    use crate::names::CardId;
+
+    fn lane(ids: &[&str]) -> Lane {
+        let card = |id: &&str| Card {
+            id: CardId::new(id).unwrap(),
+            title: String::new(),
+            note: String::new(),
+            disabled: false,
+            retry: None,
+            timeout_ms: None,
+            in_doubt: None,
+            kind: CardKind::Return { with: IndexMap::new() },
+        };
+        Lane { cards: ids.iter().map(card).collect(), give: IndexMap::new() }
+    }
+
+    #[test]
+    fn every_list_is_there_in_order() {
+        let yes = || Mapping::Literal(true.into());
+        let (first, second) = (CardId::new("first").unwrap(), CardId::new("second").unwrap());
+        let cases = [
+            (CardKind::If { when: yes(), then: lane(&["a"]), otherwise: lane(&["b"]) }, "a|b"),
+            (
+                CardKind::ElseIf {
+                    branches: vec![
+                        Branch { when: yes(), lane: lane(&["a", "b"]) },
+                        Branch { when: yes(), lane: lane(&["c"]) },
+                    ],
+                    otherwise: lane(&["d"]),
+                },
+                "a b|c|d",
+            ),
+            (CardKind::Try { lane: lane(&["a"]), retry: None, error: first.clone(), catch: lane(&["b"]) }, "a|b"),
+            (
+                CardKind::Parallel { lanes: [(first, lane(&["a"])), (second, lane(&["b"]))].into_iter().collect() },
+                "a|b",
+            ),
+            (CardKind::Return { with: IndexMap::new() }, ""),
+        ];
+        for (kind, expected) in cases {
+            let ids = |cards: &[Card]| cards.iter().map(|c| c.id.to_string()).collect::<Vec<_>>().join(" ");
+            let lists: Vec<String> = kind.lanes().into_iter().map(ids).collect();
+            assert_eq!(lists.join("|"), expected, "{}", kind.word());
+        }
+    }
+}
