@@ -70,6 +70,8 @@ fn what_a_session_cannot_do_names_its_page() {
     home.say(&["connections", "list", "--key-file", &key])
         .check(1, &["not a flowdeck key file", "explain key.unusable"]);
     home.say(&["explain", "key.unusable"]).check(0, &[]);
+    let doctor = home.say(&["doctor", "--key-file", &key, "--data", "nowhere"]).check(1, &[]);
+    assert!(doctor.out.contains("is not a flowdeck key file"), "{}", doctor.out);
     let folder = home.path("key-folder");
     std::fs::create_dir(&folder).unwrap();
     let doctor = home.say(&["doctor", "--key-file", folder.to_str().unwrap()]).check(1, &[]);

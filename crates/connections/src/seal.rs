@@ -135,13 +135,24 @@ impl MasterKey {
     /// # Errors
     /// [`SealError`] when the file is readable by others, is not a key file, or cannot be read or written.
     pub fn load_or_create(path: &Path, random: &dyn Random) -> Result<Self, SealError> {
+        match Self::load(path)? {
+            Some(held) => Ok(held),
+            None => Self::create(path, random),
+        }
+    }
+
+    /// Reads the key file; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`SealError`] when the file is readable by others, is not a key file, or cannot be read.
+    pub fn load(path: &Path) -> Result<Option<Self>, SealError> {
         match std::fs::read_to_string(path) {
             Ok(text) => {
                 let text = Zeroizing::new(text);
                 refuse_open_mode(path)?;
-                Self::parse(path, &text)
+                Self::parse(path, &text).map(Some)
             }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Self::create(path, random),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(io_error("read", path, &e)),
         }
     }

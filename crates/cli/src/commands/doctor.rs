@@ -4,11 +4,11 @@
 //! Tests: `crates/cli/tests/first_minute.rs`.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::Result;
 use clap::Args;
+use flowdeck::MasterKey;
 use flowdeck::engine::Status;
 use flowdeck::model::connect::ConnectionState;
 use serde_json::json;
@@ -104,15 +104,15 @@ fn key(globals: &Globals) -> Finding {
         Ok(path) => path,
         Err(error) => return finding("key file", Health::Broken, error.to_string()),
     };
-    match std::fs::metadata(&path) {
-        Err(_) => finding("key file", Health::Good, format!("{} is made at the first use", path.display())),
-        Ok(meta) if !meta.is_file() => {
-            finding("key file", Health::Broken, format!("{} is no file; name one with --key-file", path.display()))
+    if path.is_dir() {
+        return finding("key file", Health::Broken, format!("{} is no file; name one with --key-file", path.display()));
+    }
+    match MasterKey::load(&path) {
+        Err(error) => finding("key file", Health::Broken, error.to_string()),
+        Ok(None) => finding("key file", Health::Good, format!("{} is made at the first use", path.display())),
+        Ok(Some(_)) => {
+            finding("key file", Health::Good, format!("{}; keep a copy of it somewhere safe", path.display()))
         }
-        Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
-            finding("key file", Health::Broken, format!("{0} can be read by others; `chmod 600 {0}`", path.display()))
-        }
-        Ok(_) => finding("key file", Health::Good, format!("{}; keep a copy of it somewhere safe", path.display())),
     }
 }
 
