@@ -1,7 +1,7 @@
 //! `flowdeck tables`: rows that flows keep, for people: list, look, import, export, set, clear.
 //!
 //! Must never change rows but by one operation, whole or not at all.
-//! Tests: none of the command yet; the operations are tested in `crates/engine`.
+//! Tests: `crates/cli/tests/tables.rs`; the operations are tested in `crates/engine`.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use flowdeck::model::{Fields, TableName, Value};
 use serde_json::Map;
 
 use crate::api::Api;
-use crate::end::{End, usage};
+use crate::end::{End, WrongFile, problem_of, usage};
 use crate::options::Globals;
 use crate::screen::style::count;
 use crate::screen::table::table as columns;
@@ -131,9 +131,12 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
             rows(&decl, &api.table_op(&op).await?, command.json);
         }
         TablesCommand::Import { table, file, replace } => {
-            let (_, csv) = files::text(file)?;
+            let (name, csv) = files::text(file)?;
+            // A table that is not there is no mistake of the file.
+            api.table(table).await?;
             let op = TableOp::ImportCsv { table: table.clone(), csv, replace: *replace };
-            told(&api.table_op(&op).await?, "imported", command.json);
+            let outputs = api.table_op(&op).await.map_err(|error| wrong_csv(&name, error))?;
+            told(&outputs, "imported", command.json);
         }
         TablesCommand::Export { table } => {
             let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone() }).await?;
@@ -161,6 +164,17 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
         }
     }
     Ok(End::Fine)
+}
+
+/// What is wrong with a CSV file, with the exit code of a wrong file.
+fn wrong_csv(name: &str, error: anyhow::Error) -> anyhow::Error {
+    match problem_of(&error) {
+        Some(problem) if problem.code == "table.refused" => {
+            let remedy = if problem.remedy.is_empty() { String::new() } else { format!("\n  {}", problem.remedy) };
+            WrongFile::new(format!("{name}: {}{remedy}\n  Nothing was imported.", problem.title)).into()
+        }
+        _ => error,
+    }
 }
 
 fn list(tables: &[TableDecl], as_json: bool) {
