@@ -49,21 +49,45 @@ pub(crate) struct Init {
 
 pub(crate) async fn run(init: &Init, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input);
-    let choice = match &init.with {
-        Some(word) => word.clone(),
+    let start = match &init.with {
+        Some(word) => Start::of(word).ok_or_else(|| {
+            usage(format!("`{word}` is no way to start; `flowdeck init okta` or `flowdeck init playground`"))
+        })?,
         None => ask(&mut terminal).await?,
     };
-    match choice.trim().to_lowercase().as_str() {
-        "1" | "p" | "playground" => playground(&mut terminal),
-        "2" | "o" | "okta" => okta(&mut terminal, globals).await,
-        "3" | "q" | "" => Ok(End::Fine),
-        other => {
-            bail!(usage(format!("`{other}` is no way to start; `flowdeck init okta` or `flowdeck init playground`")))
+    match start {
+        Start::Playground => playground(&mut terminal),
+        Start::Okta => okta(&mut terminal, globals).await,
+        Start::Nothing => {
+            terminal.say("Nothing was changed. `flowdeck init` asks again.\n");
+            Ok(End::Fine)
         }
     }
 }
 
-async fn ask(terminal: &mut Terminal) -> Result<String> {
+/// What to start with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    Playground,
+    Okta,
+    Nothing,
+}
+
+impl Start {
+    fn of(word: &str) -> Option<Self> {
+        match word.trim().to_lowercase().as_str() {
+            "1" | "p" | "playground" => Some(Self::Playground),
+            "2" | "o" | "okta" => Some(Self::Okta),
+            "3" | "n" | "q" | "nothing" => Some(Self::Nothing),
+            _ => None,
+        }
+    }
+}
+
+/// Most times that the question is asked.
+const TRIES_MAX: usize = 8;
+
+async fn ask(terminal: &mut Terminal) -> Result<Start> {
     if !terminal.interactive() {
         bail!(usage("say what to start with: `flowdeck init playground` or `flowdeck init okta`"));
     }
@@ -77,10 +101,17 @@ async fn ask(terminal: &mut Terminal) -> Result<String> {
         style.key("[3]"),
         style.bold(">")
     );
-    match terminal.ask(&question).await {
-        Typed::Line(line) => Ok(line),
-        Typed::End => Ok("3".into()),
+    let again = format!("  Type 1, 2 or 3, then Enter.\n{} ", style.bold(">"));
+    for turn in 0..TRIES_MAX {
+        let Typed::Line(line) = terminal.ask(if turn == 0 { &question } else { &again }).await else {
+            terminal.say("\n");
+            break;
+        };
+        if let Some(start) = Start::of(&line) {
+            return Ok(start);
+        }
     }
+    Ok(Start::Nothing)
 }
 
 fn playground(terminal: &mut Terminal) -> Result<End> {
