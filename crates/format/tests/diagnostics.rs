@@ -219,6 +219,25 @@ fn wrong_flows_are_explained() {
 }
 
 #[test]
+fn a_required_input_is_asked_for_unless_it_has_a_default() {
+    for (field, with, missing) in [
+        ("{ type: number, required: true }", "{}", true),
+        ("{ type: number, required: true }", "{ n: null }", true),
+        ("{ type: number, required: true }", "{ n: 1 }", false),
+        ("{ type: number, required: true, default: 7 }", "{}", false),
+        ("{ type: number, required: true, default: 7 }", "{ n: null }", false),
+        ("{ type: number }", "{}", false),
+    ] {
+        let text = format!(
+            "flow: a\ncards: [{{ call_flow: b, with: {with} }}]\nhelpers: {{ b: {{ inputs: {{ n: {field} }}, cards: [] }} }}"
+        );
+        let lines = common::lines("f.yaml", &text);
+        assert_eq!(lines.iter().any(|l| l.contains("missing-field")), missing, "{field} {with}: {lines:?}");
+        assert_eq!(lines.len(), usize::from(missing), "{field} {with}: {lines:?}");
+    }
+}
+
+#[test]
 fn a_diagnostic_shows_file_line_column_excerpt_and_remedy() {
     let text = format!("{TOP}  - id: gone\n    card: okta/suspenduser\n    with: {{ id: a }}\n");
     let source = flowdeck_format::Source::new("flows/gone.flow.yaml", &text);
