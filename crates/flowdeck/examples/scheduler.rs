@@ -17,32 +17,7 @@ use tokio_cron_scheduler::{Job, JobScheduler};
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// The app: a desk on loopback that wants a token.
-const DESK: &str = r#"
-app: desk
-title: Desk
-summary: A small app on loopback.
-version: "1"
-base_url: "URL"
-auth:
-  methods:
-    - key: token
-      title: Token
-      fields:
-        - { key: token, title: Token, secret: true, help: "Ask at the desk." }
-      kind: { headers: { headers: { Authorization: "Bearer {token}" } } }
-  hosts: ["URL"]
-  private_hosts: true
-  probe: { url: "URL/who", subject: [/id], label: [/name] }
-  help: Ask at the desk.
-actions:
-  who:
-    title: Who
-    summary: Says whose token it is.
-    effect: observe
-    request: { method: GET, path: /who }
-    outputs:
-      - { field: { key: name, type: text, help: "The name." }, value: "${response.body.name}" }
-"#;
+const DESK: &str = include_str!("desk.app.yaml");
 
 /// The flow: greets whoever the connection belongs to.
 const GREETING: &str = r#"

@@ -12,32 +12,8 @@ use flowdeck::connections::{Attempt, AttemptStep, BeginConnect, Surface};
 use flowdeck::model::{Fields, Flow};
 use flowdeck::{Runtime, RuntimeBuilder, Source, Start};
 
-const DESK: &str = r#"
-app: desk
-title: Desk
-summary: A small app on loopback.
-version: "1"
-base_url: "URL"
-auth:
-  methods:
-    - key: token
-      title: Token
-      fields:
-        - { key: token, title: Token, secret: true, help: "Ask at the desk." }
-      kind: { headers: { headers: { Authorization: "Bearer {token}" } } }
-  hosts: ["URL"]
-  private_hosts: true
-  probe: { url: "URL/who", subject: [/id], label: [/name] }
-  help: Ask at the desk.
-actions:
-  who:
-    title: Who
-    summary: Says whose token it is.
-    effect: observe
-    request: { method: GET, path: /who }
-    outputs:
-      - { field: { key: name, type: text, help: "The name." }, value: "${response.body.name}" }
-"#;
+/// The app file of the example.
+const DESK: &str = include_str!("../../examples/desk.app.yaml");
 
 /// A flow that needs the desk.
 pub(crate) const ASKS: &str = "flow: asks\nslots:\n  desk: { app: desk }\ncards:\n  - id: who\n    card: desk/who\n    slot: desk\n  - return: { name: \"${who.name}\" }\n";
