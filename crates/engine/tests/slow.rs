@@ -273,7 +273,7 @@ async fn one(seed: u64, stalls: bool) -> Figures {
         });
     }
     // A stall is worth something only while there is work.
-    let busy_ms = if stalls { ANSWER_MS } else { 4 * ANSWER_MS };
+    let busy_ms = if stalls { 5 * SYNC_MS } else { 4 * ANSWER_MS };
     world.during(clock.sleep(dice.up_to(busy_ms))).await;
     if stalls {
         world.store.sync_ms.store(STALLED_MS, Ordering::SeqCst);
@@ -328,7 +328,7 @@ async fn check(world: &World, acknowledged: &[RunId], seed: u64) {
 
 #[tokio::test]
 async fn a_slow_disk_and_slow_servers_hold_up_nobody_who_does_not_need_them() {
-    let worlds: u64 = std::env::var("FLOWDECK_SOAK_SLOW").ok().map_or(4, |n| n.parse().unwrap());
+    let worlds: u64 = std::env::var("FLOWDECK_SOAK_SLOW").ok().map_or(6, |n| n.parse().unwrap());
     let (mut read, mut stop, mut busy, mut acknowledged, mut reads) = (0, 0, 0, 0, 0);
     for seed in 0..worlds {
         let figures = one(seed * 1_000, seed % 2 == 1).await;
