@@ -153,6 +153,18 @@ impl Card {
         self.last(|field| field.secret = true)
     }
 
+    /// What an Okta export calls the last input, where that differs: `Group.Key`.
+    pub(crate) fn exported(self, key: &str) -> Self {
+        self.last(|field| field.export_key = Some(key.to_owned()))
+    }
+
+    /// What an Okta export calls the last output.
+    pub(crate) fn gives_exported(mut self, key: &str) -> Self {
+        let field = self.decl.outputs.last_mut().expect("an output was added before");
+        field.export_key = Some(key.to_owned());
+        self
+    }
+
     /// Inputs under names of the user.
     pub(crate) fn more(mut self, kind: FieldType) -> Self {
         self.decl.more_inputs = Some(kind);
