@@ -45,7 +45,8 @@ pub(crate) fn as_value(response: &Response) -> Value {
     for (name, value) in &response.headers {
         headers.insert(name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into());
     }
-    json!({ "status": response.status.as_u16(), "headers": headers, "body": body, "text": text })
+    let size = response.body.len();
+    json!({ "status": response.status.as_u16(), "headers": headers, "body": body, "text": text, "size": size })
 }
 
 /// Judges an answer by the app's rules.
@@ -210,7 +211,7 @@ pub(crate) fn next_page(
                 _ => Some(value),
             }
         }
-        NextPage::Number { size, .. } => (count >= *size as usize).then(|| json!(at.unwrap_or(1) + 1)),
+        NextPage::Number { size, first, .. } => (count >= *size as usize).then(|| json!(at.unwrap_or(*first) + 1)),
         NextPage::Offset { size, .. } => (count >= *size as usize).then(|| json!(at.unwrap_or(0) + count as u64)),
     })
 }

@@ -52,13 +52,18 @@ impl Apps {
     /// Reads every built-in file, all mappings too: for tests.
     ///
     /// # Errors
-    /// [`AppFileError`] for the first that cannot be read.
+    /// [`AppFileError`] with all that cannot be read.
     pub fn check(&self) -> Result<(), AppFileError> {
-        for BuiltIn { name, json, .. } in &self.built_in {
-            let app = App::built_in(name, json, &self.variables)?;
-            app.check().map_err(|what| AppFileError { name: (*name).to_owned(), what })?;
+        let read = |file: &BuiltIn| App::built_in(file.name, file.json, &self.variables);
+        let problems = self.built_in.iter().filter_map(|file| match read(file) {
+            Ok(app) => app.check().err().map(|what| format!("{}: {what}", file.name)),
+            Err(error) => Some(error.to_string()),
+        });
+        let problems: Vec<String> = problems.collect();
+        if problems.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        Err(AppFileError { name: "catalogue".into(), what: problems.join("\n") })
     }
 
     fn read<'a>(&self, file: &'a BuiltIn) -> Option<&'a Arc<App>> {

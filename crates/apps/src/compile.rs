@@ -108,11 +108,11 @@ impl App {
         let mut cards = Vec::new();
         for (name, action) in &file.actions {
             let connected = auth.is_some() && action.connection;
-            let decl = action_decl(&file.app, name, action, connected);
+            let decl = action_decl(&file, name, action, connected);
             cards.push(Arc::new(decl.map_err(|e| format!("action {name}: {e}"))?));
         }
         for (name, event) in &file.events {
-            let decl = event_decl(&file.app, name, event, auth.is_some());
+            let decl = event_decl(&file, name, event, auth.is_some());
             cards.push(Arc::new(decl.map_err(|e| format!("event {name}: {e}"))?));
         }
         let base_url = ready::mapping("base_url", &Value::String(file.base_url.clone()))?;
@@ -154,6 +154,14 @@ fn card_name(app: &AppName, operation: &str) -> Result<CardName, String> {
     CardName::new(&format!("{app}/{operation}")).map_err(|e| e.to_string())
 }
 
+/// Its own names, and that of its operation under every connector.
+fn export_names(connectors: &[String], operation: &str, own: &[String]) -> Vec<String> {
+    let method = |name: &String| name.split_once('/').map_or(name.clone(), |(_, method)| method.to_owned());
+    let methods: Vec<String> = std::iter::once(operation.to_owned()).chain(own.iter().map(method)).collect();
+    let all = connectors.iter().flat_map(|c| methods.iter().map(move |m| format!("{c}/{m}")));
+    own.iter().cloned().chain(all).collect()
+}
+
 fn unique(fields: &[FieldDecl]) -> Result<(), String> {
     for (i, field) in fields.iter().enumerate() {
         if fields[..i].iter().any(|f| f.key == field.key) {
@@ -163,7 +171,8 @@ fn unique(fields: &[FieldDecl]) -> Result<(), String> {
     Ok(())
 }
 
-fn action_decl(app: &AppName, operation: &str, action: &Action, connected: bool) -> Result<CardDecl, String> {
+fn action_decl(file: &AppFile, operation: &str, action: &Action, connected: bool) -> Result<CardDecl, String> {
+    let (app, connectors) = (&file.app, &file.export_connectors);
     let mut decl = CardDecl::function(card_name(app, operation)?, &action.title, &action.summary);
     decl.help = action.help.clone();
     decl.role = CardRole::Action;
@@ -177,13 +186,14 @@ fn action_decl(app: &AppName, operation: &str, action: &Action, connected: bool)
     decl.in_doubt = action.in_doubt;
     decl.pages = action.pagination.as_ref().map(|p| p.output.clone());
     decl.timeout_ms = action.timeout_ms;
-    decl.export_names.clone_from(&action.export_names);
+    decl.export_names = export_names(connectors, operation, &action.export_names);
     unique(&decl.inputs)?;
     unique(&decl.outputs)?;
     Ok(decl)
 }
 
-fn event_decl(app: &AppName, operation: &str, event: &Event, connected: bool) -> Result<CardDecl, String> {
+fn event_decl(file: &AppFile, operation: &str, event: &Event, connected: bool) -> Result<CardDecl, String> {
+    let (app, connectors) = (&file.app, &file.export_connectors);
     let mut decl = CardDecl::function(card_name(app, operation)?, &event.title, &event.summary);
     decl.help = event.help.clone();
     decl.role = CardRole::Event;
@@ -192,7 +202,8 @@ fn event_decl(app: &AppName, operation: &str, event: &Event, connected: bool) ->
     decl.inputs = event.inputs.clone();
     decl.outputs = event.outputs.iter().map(|o| o.field.clone()).collect();
     decl.scopes = event.scopes.clone();
-    decl.export_names.clone_from(&event.export_names);
+    decl.more_outputs = event.more_outputs.is_some().then_some(FieldType::Any);
+    decl.export_names = export_names(connectors, operation, &event.export_names);
     unique(&decl.outputs)?;
     Ok(decl)
 }

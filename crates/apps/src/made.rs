@@ -12,6 +12,7 @@ use flowdeck_model::{Fault, Mapping, Value};
 use serde_json::Map;
 use sha2::{Digest, Sha256};
 
+use crate::query;
 use crate::ready::{ReadyEmail, ReadyMade};
 use crate::scope::Names;
 
@@ -35,6 +36,21 @@ fn one(made: &ReadyMade, names: &Names) -> Result<Value, Fault> {
         ReadyMade::First(all) => first(all, names)?,
         ReadyMade::Millis(mapping) => millis(&*mapping.evaluate(names)?)?,
         ReadyMade::Columns(mapping) => columns(&*mapping.evaluate(names)?),
+        ReadyMade::Name(mapping) => {
+            let name = mapping.evaluate(names)?;
+            query::check_name(name.as_str().unwrap_or_default())?;
+            (*name).clone()
+        }
+        ReadyMade::Merged(all) => {
+            let mut out = Map::new();
+            for mapping in all {
+                let value = mapping.evaluate(names)?;
+                let members = value.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null());
+                out.extend(members.map(|(k, v)| (k.clone(), v.clone())));
+            }
+            Value::Object(out)
+        }
+        ReadyMade::DaysBeforeNow(mapping) => days_before(&*mapping.evaluate(names)?, names)?,
         ReadyMade::Segments(mapping) => segments(&*mapping.evaluate(names)?),
         ReadyMade::Member { of, member, equals } => {
             let (list, wanted) = (of.evaluate(names)?, equals.evaluate(names)?);
@@ -45,6 +61,15 @@ fn one(made: &ReadyMade, names: &Names) -> Result<Value, Fault> {
         ReadyMade::Email(mail) if mail.plain_base64 => STANDARD.encode(email(mail, names)?).into(),
         ReadyMade::Email(mail) => URL_SAFE.encode(email(mail, names)?).into(),
     })
+}
+
+fn days_before(days: &Value, names: &Names) -> Result<Value, Fault> {
+    let days = days.as_f64().or_else(|| days.as_str()?.trim().parse().ok()).filter(|d| (0.0..=36_600.0).contains(d));
+    let days = days.ok_or_else(|| Fault::bad_input("the days are not a number from 0 to 36600"))?;
+    let now = names.number("now_s");
+    let at = jiff::Timestamp::from_second(now - (days * 86_400.0) as i64)
+        .map_err(|_| Fault::bad_input("so many days ago is out of range"))?;
+    Ok(at.strftime("%d-%m-%Y 00:00:00").to_string().into())
 }
 
 fn segments(path: &Value) -> Value {

@@ -70,6 +70,10 @@ fn one(output: &ReadyOutput, base: &Value, names: &mut Names) -> Result<Value, F
             _ => Value::Null,
         },
         OutputSource::File(_) => Value::Null,
+        OutputSource::AfterLast(of, mark) => {
+            let text = of.evaluate(names)?;
+            text.as_str().map(|t| t.rsplit(mark.as_str()).next().unwrap_or(t)).into()
+        }
         OutputSource::NumberIn(at) => at.find(base).and_then(Value::as_str).and_then(last_number).into(),
         OutputSource::Rows(at, shape) => rows(at.find(base), shape),
         OutputSource::Only { at, member, equals } => {

@@ -14,7 +14,7 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 /// A name that stands in a query by itself, without quotes.
-fn check_name(name: &str) -> Result<(), Fault> {
+pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     if name.is_empty() || !name.bytes().all(is_plain) {
         return Err(Fault::bad_input(format!("`{name}` is not the name of an attribute")));
@@ -66,7 +66,11 @@ pub(crate) fn terms(terms: &ReadyTerms, names: &Names) -> Result<Value, Fault> {
     for (term, mapping) in &terms.terms {
         let value = mapping.evaluate(names)?;
         if !says_nothing(&value) {
-            all.push(term.replace("{}", &quoted(terms.quote, &value)?));
+            let term = match value.as_str().filter(|_| term.contains("{!}")) {
+                Some(text) => term.replace("{!}", text),
+                None => term.replace("{}", &quoted(terms.quote, &value)?),
+            };
+            all.push(term);
         }
     }
     if let Some(more) = &terms.more

@@ -6,7 +6,7 @@
 use flowdeck_model::{EffectClass, Mapping, Value};
 use indexmap::IndexMap;
 
-use crate::file::action::{Email, Filter, FilterOperator, LookUpRule, NextPage, Quote, RowsOutput, Terms};
+use crate::file::action::{Email, Filter, FilterOperator, Joined, LookUpRule, NextPage, Quote, RowsOutput, Terms};
 use crate::file::{Action, Before, Event, Made, Output, Part, Request};
 use crate::pointer::Pointer;
 
@@ -58,6 +58,9 @@ pub(crate) enum ReadyMade {
     Millis(Mapping),
     Columns(Mapping),
     Segments(Mapping),
+    Name(Mapping),
+    Merged(Vec<Mapping>),
+    DaysBeforeNow(Mapping),
     Member { of: Mapping, member: String, equals: Mapping },
 }
 
@@ -81,6 +84,7 @@ pub(crate) enum ReadyQuery {
     Value(Mapping),
     Filter { text: Option<Mapping>, all: Vec<(String, FilterOperator, Mapping)>, more: Option<Mapping> },
     Terms(Box<ReadyTerms>),
+    Joined(Mapping, String),
 }
 
 /// Terms of a query language.
@@ -143,6 +147,8 @@ pub(crate) enum OutputSource {
     Rows(Pointer, RowsOutput),
     /// The last number in a text.
     NumberIn(Pointer),
+    /// The rest of a text.
+    AfterLast(Mapping, String),
 }
 
 /// A look-up with its mappings read.
@@ -237,6 +243,9 @@ fn ready_made(made: &Made) -> Result<ReadyMade, String> {
         Made::Member { of, r#where, equals } => {
             ReadyMade::Member { of: mapping("of", of)?, member: r#where.clone(), equals: mapping("equals", equals)? }
         }
+        Made::Name(value) => ReadyMade::Name(mapping("name", value)?),
+        Made::Merged(all) => ReadyMade::Merged(all.iter().map(|v| mapping("merged", v)).collect::<Result<_, _>>()?),
+        Made::DaysBeforeNow(value) => ReadyMade::DaysBeforeNow(mapping("days_before_now", value)?),
         Made::Millis(value) => ReadyMade::Millis(mapping("millis", value)?),
         Made::First(values) => ReadyMade::First(values.iter().map(|v| mapping("first", v)).collect::<Result<_, _>>()?),
         Made::Email(email) => ReadyMade::Email(Box::new(ready_email(email)?)),
@@ -262,6 +271,10 @@ fn query(key: &str, value: &Value) -> Result<ReadyQuery, String> {
     let place = format!("query {key}");
     if !value.is_object() {
         return Ok(ReadyQuery::Value(mapping(&place, value)?));
+    }
+    if value.get("joined").is_some() {
+        let joined: Joined = serde_json::from_value(value.clone()).map_err(|e| format!("{place}: {e}"))?;
+        return Ok(ReadyQuery::Joined(mapping(&place, &joined.joined)?, joined.by));
     }
     if value.get("terms").is_some() {
         let terms: Terms = serde_json::from_value(value.clone()).map_err(|e| format!("{place}: {e}"))?;
@@ -354,6 +367,10 @@ fn output(output: &Output) -> Result<ReadyOutput, String> {
             Some(OutputSource::Only { at: at()?, member: only.member.clone(), equals: mapping(&place, &only.equals)? })
         }
         _ => None,
+    };
+    let special = match &output.after_last {
+        Some(after) => Some(OutputSource::AfterLast(mapping(&place, &after.of)?, after.mark.clone())),
+        None => special,
     };
     if let Some(source) = special {
         return Ok(ReadyOutput { key, source });

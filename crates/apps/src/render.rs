@@ -43,6 +43,12 @@ pub(crate) fn render(app: &App, request: &ReadyRequest, names: &mut Names) -> Re
             ReadyQuery::Filter { text, all, more } => {
                 add_query(&mut url, key, &query::filter(text.as_ref(), all, more.as_ref(), names)?);
             }
+            ReadyQuery::Joined(list, by) => {
+                let list = list.evaluate(names)?;
+                let items = list.as_array().map(Vec::as_slice).unwrap_or_default();
+                let text = items.iter().map(text).collect::<Vec<_>>().join(by);
+                add_query(&mut url, key, &if text.is_empty() { Value::Null } else { text.into() });
+            }
             ReadyQuery::Terms(terms) => add_query(&mut url, key, &query::terms(terms, names)?),
         }
     }

@@ -21,6 +21,7 @@ pub fn app_schema() -> Value {
         ),
         ("sources", texts()),
         ("unconfirmed", texts()),
+        ("export_connectors", texts()),
         ("shared", json!({ "type": "object", "description": "Pieces that `$use` puts in." })),
         (
             "shapes",
@@ -92,6 +93,7 @@ fn definitions() -> Value {
             ("file", mapping("The name of the file that the body is.")),
             ("rows", json!({ "type": "object" })),
             ("number_in", text()),
+            ("after_last", json!({ "type": "object" })),
             ("where", json!({ "type": "object" })),
             ("list_of", text()),
             ("object_of", text()),
@@ -159,6 +161,7 @@ fn definitions() -> Value {
             ("scopes", texts()),
             ("export_names", texts()),
             ("each", mapping("A list, one entry an event.")),
+            ("more_outputs", mapping("An object whose members become further outputs.")),
             ("when", mapping("Over item.")),
             ("outputs", json!({ "type": "array", "items": reference("output") })),
             ("key", mapping("Names the event for ever.")),

@@ -28,6 +28,11 @@ impl Names {
         Self { values, input }
     }
 
+    /// The whole number under a name; 0 where there is none.
+    pub(crate) fn number(&self, name: &str) -> i64 {
+        self.values.get(name).and_then(|v| v.as_i64()).unwrap_or(0)
+    }
+
     /// Sets a name.
     pub(crate) fn set(&mut self, name: &'static str, value: Arc<Value>) {
         self.values.insert(name, value);

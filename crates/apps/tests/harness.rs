@@ -54,8 +54,8 @@ fn needed_scopes_are_declared() {
 }
 
 #[test]
-fn every_app_has_a_raw_request() {
-    for app in apps().apps() {
+fn every_app_that_signs_in_has_a_raw_request() {
+    for app in apps().apps().filter(|app| app.auth.is_some()) {
         let raw = app.file.actions.values().any(|a| a.request.as_ref().is_some_and(|r| r.method.starts_with("${")));
         assert!(raw, "{}", app.file.app);
     }

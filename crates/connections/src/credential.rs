@@ -11,6 +11,7 @@ use flowdeck_model::app::{AuthKind, AuthMethod};
 use url::Url;
 use zeroize::Zeroizing;
 
+use crate::aws::AwsKeys;
 use crate::fields::fill;
 use crate::hosts::HostRules;
 use crate::secret::SecretText;
@@ -21,6 +22,7 @@ pub(crate) struct Bearer {
     pub(crate) hosts: HostRules,
     headers: Vec<(String, SecretText)>,
     query: Vec<(String, SecretText)>,
+    signer: Option<AwsKeys>,
 }
 
 impl Bearer {
@@ -35,9 +37,21 @@ impl Bearer {
         let mut all = fields.clone();
         all.extend(secrets.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())));
         let made = make(method, &all, secrets);
-        all.values_mut().for_each(zeroize::Zeroize::zeroize);
         let (headers, query) = made?;
-        Ok(Self { connection, hosts, headers, query })
+        let signer = match &method.kind {
+            AuthKind::AwsSigV4 { access_key_id, secret_access_key, session_token } => {
+                // The session token is optional, and so may have no field.
+                let optional = |template: &str| fill(template, &all).unwrap_or_default();
+                Some(AwsKeys {
+                    id: fill(access_key_id, &all)?,
+                    secret: fill(secret_access_key, &all)?.into(),
+                    session: optional(session_token).into(),
+                })
+            }
+            _ => None,
+        };
+        all.values_mut().for_each(zeroize::Zeroize::zeroize);
+        Ok(Self { connection, hosts, headers, query, signer })
     }
 }
 
@@ -53,7 +67,7 @@ fn make(
     };
     let authorization = |text: String| vec![("authorization".to_owned(), SecretText::from(text))];
     Ok(match &method.kind {
-        AuthKind::None => (vec![], vec![]),
+        AuthKind::None | AuthKind::AwsSigV4 { .. } => (vec![], vec![]),
         AuthKind::Headers { headers, query } => (filled(headers)?, filled(query)?),
         AuthKind::Basic { username, password } => {
             let pair = Zeroizing::new(format!("{}:{}", fill(username, all)?, *Zeroizing::new(fill(password, all)?)));
@@ -78,6 +92,12 @@ impl Credential for Bearer {
         }
         for (name, value) in &self.query {
             request.set_query(name, value.expose());
+        }
+        if let Some(keys) = &self.signer {
+            let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            for (name, value) in keys.sign(request.method(), request.url(), request.body(), &now) {
+                request.set_header(name, value.expose())?;
+            }
         }
         Ok(())
     }

@@ -6,6 +6,7 @@
 
 mod api;
 mod authorize;
+mod aws;
 mod classify;
 mod connect;
 mod credential;

@@ -71,6 +71,8 @@ pub(crate) struct Client<'a> {
     pub(crate) oauth: &'a OAuth2,
     pub(crate) id: String,
     pub(crate) secret: Option<SecretText>,
+    /// The app's own parameters of token requests.
+    pub(crate) extra: Vec<(String, String)>,
     pub(crate) hosts: HostRules,
     pub(crate) timeout_ms: u64,
 }
@@ -94,7 +96,7 @@ impl Client<'_> {
     /// The form as body, and who we are: in a header or in the form.
     fn sign(&self, request: &mut Request, params: &[(&str, &str)]) {
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(params);
+        form.extend_pairs(params).extend_pairs(&self.extra);
         match (&self.oauth.client_auth, &self.secret) {
             (ClientAuth::Basic, Some(secret)) => {
                 let encoded = |t: &str| form_urlencoded::byte_serialize(t.as_bytes()).collect::<String>();

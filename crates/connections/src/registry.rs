@@ -336,9 +336,15 @@ impl Inner {
     ) -> Result<Client<'a>, ConnectError> {
         let wrong = |why| ConnectError::Declaration { app: auth.app.clone(), why };
         let id = oauth.client_id.clone().or_else(|| fields.get("client_id").cloned());
+        let filled = |(name, template): (&String, &String)| {
+            fill(template, fields)
+                .map(|value| (name.clone(), value))
+                .map_err(|field| wrong(format!("no field `{field}`")))
+        };
         Ok(Client {
             egress: &self.parts.egress,
             oauth,
+            extra: oauth.token_params.iter().map(filled).collect::<Result<_, _>>()?,
             id: id.ok_or_else(|| wrong("no field `client_id`".into()))?,
             secret: secrets.get("client_secret").filter(|s| !s.is_empty()).cloned(),
             hosts: HostRules::new(auth, fields, &self.parts.options.allow_http_hosts).map_err(wrong)?,

@@ -126,6 +126,17 @@ pub enum AuthKind {
         /// Template of the password.
         password: String,
     },
+    /// AWS Signature Version 4. Service and region are those of the host, `lambda.us-east-1.amazonaws.com`.
+    #[serde(rename = "aws_sig_v4")]
+    AwsSigV4 {
+        /// Template of the access key's id.
+        access_key_id: String,
+        /// Template of the secret access key.
+        secret_access_key: String,
+        /// Template of the session token, which may come out empty.
+        #[serde(default)]
+        session_token: String,
+    },
     /// OAuth 2.0.
     #[serde(rename = "oauth2")]
     OAuth2(Box<OAuth2>),
@@ -168,6 +179,9 @@ pub struct OAuth2 {
     /// Further parameters of the authorization request.
     #[serde(default)]
     pub authorize_params: IndexMap<String, String>,
+    /// Further parameters of token requests, as `audience`; templates over the form's fields.
+    #[serde(default)]
+    pub token_params: IndexMap<String, String>,
     /// What happens to a refresh token when it is used.
     #[serde(default)]
     pub rotation: Rotation,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::export;
 use crate::field::{FieldDecl, FieldType};
 use crate::names::{AppName, CardName};
 use crate::time::Millis;
@@ -146,11 +147,20 @@ pub trait Catalogue: Send + Sync {
     /// All apps, in a stable order.
     fn apps(&self) -> Vec<AppName>;
     /// The card that serves a card of an Okta export: the one of that name, else one that lists it among its
-    /// [`CardDecl::export_names`]. The default looks through all cards; callers with many questions keep the answers.
+    /// [`CardDecl::export_names`]; ends of [`crate::export`] do not matter. The default looks through all cards;
+    /// callers with many questions keep the answers.
     fn by_export(&self, connector: &str, method: &str) -> Option<Arc<CardDecl>> {
-        let wanted = format!("{connector}/{method}");
-        let own = CardName::new(&wanted).ok().and_then(|name| self.card(&name));
-        own.or_else(|| self.cards().into_iter().find(|card| card.export_names.contains(&wanted)))
+        let connectors = [connector, export::connector_base(connector)];
+        let methods = [method, export::method_base(method)];
+        let mut wanted: Vec<String> =
+            connectors.iter().flat_map(|c| methods.iter().map(move |m| format!("{c}/{m}"))).collect();
+        wanted.dedup();
+        let own = |name: &String| CardName::new(name).ok().and_then(|name| self.card(&name));
+        wanted.iter().find_map(own).or_else(|| {
+            let cards = self.cards();
+            let listed = |name: &String| cards.iter().find(|card| card.export_names.contains(name)).cloned();
+            wanted.iter().find_map(listed)
+        })
     }
 }
 

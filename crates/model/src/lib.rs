@@ -6,6 +6,7 @@
 pub mod app;
 pub mod card;
 pub mod connect;
+pub mod export;
 pub mod fault;
 pub mod field;
 pub mod fields;

@@ -37,6 +37,9 @@ pub struct Event {
     pub when: Option<Value>,
     /// Outputs over `item`.
     pub outputs: Vec<super::Output>,
+    /// A mapping over `item` that gives an object whose members become outputs beyond the declared ones.
+    #[serde(default)]
+    pub more_outputs: Option<Value>,
     /// A mapping over `item` that names the event for ever (dedupe).
     pub key: Value,
     /// How deliveries are verified; absent where the app cannot push.

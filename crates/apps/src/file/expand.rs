@@ -224,7 +224,7 @@ impl Place<'_> {
         let mut output = Map::new();
         let key = flat.get("key").and_then(Value::as_str).unwrap_or_default().to_owned();
         flat.shift_remove("group");
-        for part in ["value", "list", "file", "rows", "number_in"] {
+        for part in ["value", "list", "file", "rows", "number_in", "after_last"] {
             if let Some(value) = flat.shift_remove(part) {
                 output.insert(part.into(), value);
             }

@@ -6,6 +6,8 @@
 pub mod action;
 pub mod event;
 pub(crate) mod expand;
+pub mod output;
+pub mod request;
 
 use flowdeck_model::AppName;
 use flowdeck_model::app::{AuthErrors, AuthMethod, Probe};
@@ -43,6 +45,9 @@ pub struct AppFile {
     /// Base of relative request URLs: `https://${connection.domain}`.
     #[serde(default)]
     pub base_url: String,
+    /// What its connector is called in Okta's exports besides its own name; their cards have the names of ours.
+    #[serde(default)]
+    pub export_connectors: Vec<String>,
     /// Addresses of the app, each `{app.NAME}` in auth templates and `${app.NAME}` in mappings. An operator may put a
     /// stand-in there: variable `APP.NAME`.
     #[serde(default)]

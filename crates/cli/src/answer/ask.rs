@@ -76,7 +76,7 @@ impl Ask {
         let methods = auth.methods.iter().map(|m| {
             let oauth = match &m.kind {
                 AuthKind::OAuth2(oauth) => Some(oauth),
-                AuthKind::None | AuthKind::Headers { .. } | AuthKind::Basic { .. } => None,
+                AuthKind::None | AuthKind::Headers { .. } | AuthKind::Basic { .. } | AuthKind::AwsSigV4 { .. } => None,
             };
             let offers = |grant| oauth.is_some_and(|o| o.grants.contains(&grant));
             let registered = oauth.is_some_and(|o| o.redirect == RedirectPolicy::Registered);

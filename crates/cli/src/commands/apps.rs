@@ -91,7 +91,7 @@ fn show(app: &App, style: Style) -> String {
             let how = match &method.kind {
                 AuthKind::OAuth2(o) if o.grants.contains(&OAuthGrant::Device) => "; browser or device code",
                 AuthKind::OAuth2(o) if o.grants.contains(&OAuthGrant::AuthorizationCode) => "; browser",
-                AuthKind::OAuth2(_) | AuthKind::None | AuthKind::Headers { .. } | AuthKind::Basic { .. } => "",
+                _ => "",
             };
             out.push_str(&format!("  {}  {} ({form}{how})\n", style.key(&method.key), method.title));
         }
@@ -101,6 +101,12 @@ fn show(app: &App, style: Style) -> String {
         }
         if !auth.help.is_empty() {
             out.push_str(&format!("\n{}\n{}", style.dim("Need help?"), markdown(&auth.help, style, 2)));
+        }
+    }
+    if !app.file.unconfirmed.is_empty() {
+        out.push_str(&format!("\n{}\n", style.dim("Not confirmed")));
+        for words in &app.file.unconfirmed {
+            out.push_str(&format!("  {}\n", wrap(words, style.text_width(), 2).trim()));
         }
     }
     for (role, title) in [(CardRole::Event, "Events"), (CardRole::Action, "Actions")] {
