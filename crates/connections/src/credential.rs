@@ -4,9 +4,11 @@
 //! Tests: `tests/connect.rs`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use flowdeck_egress::{Credential, EgressError, Outgoing};
+use flowdeck_engine::ports::Clock;
 use flowdeck_model::app::{AuthKind, AuthMethod};
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,7 +24,7 @@ pub(crate) struct Bearer {
     pub(crate) hosts: HostRules,
     headers: Vec<(String, SecretText)>,
     query: Vec<(String, SecretText)>,
-    signer: Option<AwsKeys>,
+    signer: Option<(AwsKeys, Arc<dyn Clock>)>,
 }
 
 impl Bearer {
@@ -33,6 +35,7 @@ impl Bearer {
         method: &AuthMethod,
         fields: &BTreeMap<String, String>,
         secrets: &BTreeMap<String, SecretText>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, String> {
         let mut all = fields.clone();
         all.extend(secrets.iter().map(|(k, v)| (k.clone(), v.expose().to_owned())));
@@ -42,11 +45,12 @@ impl Bearer {
             AuthKind::AwsSigV4 { access_key_id, secret_access_key, session_token } => {
                 // The session token is optional, and so may have no field.
                 let optional = |template: &str| fill(template, &all).unwrap_or_default();
-                Some(AwsKeys {
+                let keys = AwsKeys {
                     id: fill(access_key_id, &all)?,
                     secret: fill(secret_access_key, &all)?.into(),
                     session: optional(session_token).into(),
-                })
+                };
+                Some((keys, Arc::clone(clock)))
             }
             _ => None,
         };
@@ -93,8 +97,10 @@ impl Credential for Bearer {
         for (name, value) in &self.query {
             request.set_query(name, value.expose());
         }
-        if let Some(keys) = &self.signer {
-            let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        if let Some((keys, clock)) = &self.signer {
+            let now = clock.now().to_iso();
+            // 2026-01-31T09:30:00.000Z as AWS writes it: 20260131T093000Z.
+            let now: String = now.split('.').next().unwrap_or_default().replace(['-', ':'], "") + "Z";
             for (name, value) in keys.sign(request.method(), request.url(), request.body(), &now) {
                 request.set_header(name, value.expose())?;
             }

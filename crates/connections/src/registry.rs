@@ -324,7 +324,7 @@ impl Inner {
     ) -> Result<Bearer, ConnectError> {
         let wrong = |why| ConnectError::Declaration { app: auth.app.clone(), why };
         let hosts = HostRules::new(auth, fields, &self.parts.options.allow_http_hosts).map_err(wrong)?;
-        Bearer::new(id.to_string(), hosts, method, fields, secrets).map_err(wrong)
+        Bearer::new(id.to_string(), hosts, method, fields, secrets, &self.parts.clock).map_err(wrong)
     }
 
     pub(crate) fn client<'a>(
