@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask test | soak | bench | tidy | setup`.
+//! The project's own commands: `cargo xtask test | soak | bench | tidy | docs | setup`.
 //!
 //! Must never be needed to build or run flowdeck itself.
 //! Tests: beside each module; `cargo xtask test` runs itself in the gate.
@@ -20,6 +20,7 @@ const HELP: &str = "cargo xtask COMMAND
   soak [NAME…]    long checks by name; `soak list` names them
   bench [NAME…]   ratios against the machine's own limits; `bench list` names them
   tidy            house rules: arrows between crates, file sizes, licences, words
+  docs            writes the reference of the function cards into docs/
   setup           fetches what the tests need (npm packages, Debian packages when root)
 ";
 
@@ -42,6 +43,16 @@ fn command() -> Result<()> {
         "soak" => soak::run(&rest),
         "bench" => bench::run(&rest),
         "tidy" => tidy::run(),
+        "docs" => shell::must(shell::cargo().args([
+            "run",
+            "--quiet",
+            "--package",
+            "flowdeck-functions",
+            "--example",
+            "reference",
+            "--",
+            "docs",
+        ])),
         "setup" => setup::run().map(|set_up| set_up.print()),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -13,6 +13,7 @@ mod logic;
 mod number;
 mod object;
 mod path;
+pub mod reference;
 mod secure;
 mod text;
 mod value;

@@ -5,6 +5,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use flowdeck::functions::reference;
 use flowdeck::model::{CardDecl, CardRole, Catalogue, EffectClass, FieldDecl};
 
 use crate::end::{End, usage};
@@ -68,6 +69,8 @@ pub(crate) fn run(command: &Cards, globals: &Globals) -> Result<End> {
             };
             if command.json {
                 out::pretty(found.as_ref());
+            } else if let Some(function) = cards.functions().function(&found.name) {
+                out::text(&markdown(&reference::page(function, 1), out::style(), 0));
             } else {
                 out::text(&show(found, out::style()));
             }

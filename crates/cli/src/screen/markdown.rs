@@ -45,9 +45,22 @@ fn split_mark(line: &str) -> (&str, &str) {
 }
 
 fn inline(text: &str, style: Style) -> String {
-    let strong = between(text, "**", |t| style.bold(t));
-    let code = between(&strong, "`", |t| style.key(t));
-    between(&code, "*", |t| style.bold(t))
+    let mut out = String::new();
+    // Between backticks nothing else is a mark; a backtick without a partner stays.
+    let parts: Vec<&str> = text.split('`').collect();
+    let last = parts.len() - 1;
+    for (i, part) in parts.iter().enumerate() {
+        if i % 2 == 1 && i < last {
+            out.push_str(&style.key(part));
+            continue;
+        }
+        if i % 2 == 1 {
+            out.push('`');
+        }
+        let strong = between(part, "**", |t| style.bold(t));
+        out.push_str(&between(&strong, "*", |t| style.bold(t)));
+    }
+    out
 }
 
 /// Replaces what stands between pairs of `mark`; a mark without a partner stays.

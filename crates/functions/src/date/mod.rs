@@ -9,7 +9,7 @@ mod now;
 mod parts;
 pub(crate) mod read;
 mod scan;
-mod tokens;
+pub(crate) mod tokens;
 mod write;
 pub(crate) mod zone;
 
