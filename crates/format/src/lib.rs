@@ -12,6 +12,7 @@ mod duration;
 mod emit;
 mod findings;
 mod fmt;
+pub mod import;
 mod limits;
 mod link;
 mod nearest;

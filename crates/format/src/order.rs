@@ -45,7 +45,7 @@ pub(crate) const EVENT: &[&str] = &["id", "card", "slot", "with"];
 /// Keys of a schedule.
 pub(crate) const SCHEDULE: &[&str] = &["cron", "timezone"];
 /// Keys of an endpoint.
-pub(crate) const ENDPOINT: &[&str] = &["methods", "access"];
+pub(crate) const ENDPOINT: &[&str] = &["methods", "access", "body", "query", "headers"];
 /// Keys of a declared field.
 pub(crate) const FIELD: &[&str] = &["type", "title", "required", "default", "choices", "help", "secret", "fields"];
 /// Keys of `retry`.

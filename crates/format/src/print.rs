@@ -29,6 +29,15 @@ pub fn print_json(flow: &Flow) -> String {
     format!("{:#}\n", flow_value(flow))
 }
 
+/// As [`print`], with helpers that are in files of their own: `{file, flow}` by name.
+pub(crate) fn print_linked(flow: &Flow, links: Object) -> String {
+    let mut value = flow_value(flow);
+    if let Some(members) = value.as_object_mut().filter(|_| !links.is_empty()) {
+        members.insert("helpers".into(), Value::Object(links));
+    }
+    emit::yaml(&Node::from_value(&value))
+}
+
 fn flow_value(flow: &Flow) -> Value {
     let mut out = Object::new();
     out.insert("flow".into(), flow.name.as_str().into());
@@ -107,7 +116,19 @@ fn trigger(on: &Trigger) -> Option<Value> {
     Some(match on {
         Trigger::Manual => return None,
         Trigger::Schedule(s) => json!({"schedule": {"cron": s.cron, "timezone": s.timezone}}),
-        Trigger::Endpoint(e) => json!({"endpoint": {"methods": e.methods, "access": e.access}}),
+        Trigger::Delegated => "delegated".into(),
+        Trigger::Endpoint(e) => {
+            let mut inner = Object::from_iter([
+                ("methods".to_owned(), e.methods.clone().into()),
+                ("access".to_owned(), e.access.as_str().into()),
+            ]);
+            for (key, fields) in [("body", &e.body), ("query", &e.query), ("headers", &e.headers)] {
+                if !fields.is_empty() {
+                    inner.insert(key.into(), fields_value(fields));
+                }
+            }
+            json!({ "endpoint": inner })
+        }
         Trigger::Event(event) => {
             let mut out = Object::new();
             if event.id.as_str() != EVENT_ID {

@@ -129,7 +129,7 @@ fn key_schema(what: &str, key: &str) -> Value {
             "additionalProperties": { "if": { "required": ["file"] }, "then": reference("linked_helper"), "else": reference("helper") }
         }),
         (_, "on") => json!({ "oneOf": [
-            { "const": "manual" },
+            { "enum": ["manual", "delegated"] },
             reference("event"),
             { "type": "object", "properties": { "schedule": reference("schedule") }, "required": ["schedule"], "additionalProperties": false },
             { "type": "object", "properties": { "endpoint": reference("endpoint") }, "required": ["endpoint"], "additionalProperties": false }

@@ -103,8 +103,11 @@ pub enum Trigger {
     Schedule(Schedule),
     /// An event card of an app.
     Event(EventCard),
-    /// A call of its own URL.
+    /// A call of its own URL. `${event.raw}` is the request: `headers`, `query`, and `body` as text; `${event.body}`,
+    /// `${event.query}` and `${event.headers}` hold the declared fields.
     Endpoint(Endpoint),
+    /// A person with the right to start it, from a list of such flows. `${event.user_id}` is who did.
+    Delegated,
 }
 
 /// When a scheduled flow starts.
@@ -138,6 +141,15 @@ pub struct Endpoint {
     pub methods: Vec<String>,
     /// Who may call: `public`, `token`, `oauth`.
     pub access: String,
+    /// Fields read from the body, which is then JSON.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub body: Vec<FieldDecl>,
+    /// Query parameters with names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub query: Vec<FieldDecl>,
+    /// Headers with names; case does not matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<FieldDecl>,
 }
 
 /// One operation of a flow.

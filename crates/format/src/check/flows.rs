@@ -65,10 +65,27 @@ impl Checker<'_, '_> {
         let on = node.get("on");
         match &self.flow.on {
             Trigger::Manual => {}
-            Trigger::Endpoint(_) => {
-                let fields = ["method", "path", "body"].map(|key| FieldDecl::new(key, FieldType::Any));
-                let objects = ["headers", "query"].map(|key| FieldDecl::new(key, FieldType::object()));
-                scope.add("event", Shape::card(fields.into_iter().chain(objects).collect(), true));
+            Trigger::Delegated => {
+                scope.add("event", Shape::card(vec![FieldDecl::new("user_id", FieldType::Text)], true));
+            }
+            Trigger::Endpoint(endpoint) => {
+                let field = |key: &str, kind| FieldDecl::new(key, kind);
+                let raw = vec![
+                    field("headers", FieldType::object()),
+                    field("query", FieldType::object()),
+                    field("body", FieldType::Text),
+                ];
+                let body =
+                    if endpoint.body.is_empty() { FieldType::Any } else { FieldType::Object(endpoint.body.clone()) };
+                let fields = [
+                    field("method", FieldType::Text),
+                    field("path", FieldType::Text),
+                    field("raw", FieldType::Object(raw)),
+                    field("body", body),
+                    field("query", FieldType::Object(endpoint.query.clone())),
+                    field("headers", FieldType::Object(endpoint.headers.clone())),
+                ];
+                scope.add("event", Shape::card(fields.into(), true));
             }
             Trigger::Schedule(schedule) => {
                 let part =

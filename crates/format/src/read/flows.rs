@@ -164,8 +164,7 @@ impl<'a> Reader<'a, '_> {
             if word == "manual" {
                 return Some(Trigger::Manual);
             }
-            self.word(node, "`on`", &[("manual", ())]);
-            return None;
+            return self.word(node, "`on`", &[("manual", false), ("delegated", true)]).map(|_| Trigger::Delegated);
         }
         let mut keys = self.keys(node, "`on`");
         let ways: Vec<_> = ["schedule", "endpoint", "card"].into_iter().filter(|k| node.entry(k).is_some()).collect();
@@ -224,8 +223,10 @@ impl<'a> Reader<'a, '_> {
             methods = items.iter().filter_map(|n| self.word(n, "`methods`", &words)).map(String::from).collect();
         }
         let access = keys.take("access").map_or(Some("token"), |n| self.word(n, "`access`", ACCESS));
+        let [body, query, headers] = ["body", "query", "headers"]
+            .map(|key| keys.take(key).map(|n| self.fields(n, &format!("`{key}`"))).unwrap_or_default());
         keys.finish(order::ENDPOINT, self);
-        Some(Endpoint { methods, access: access?.to_string() })
+        Some(Endpoint { methods, access: access?.to_string(), body, query, headers })
     }
 
     fn event(&mut self, keys: &mut Keys<'a>, slots: &IndexMap<SlotName, Slot>) -> Option<EventCard> {

@@ -5,6 +5,7 @@
 
 mod evaluate;
 pub mod expression;
+mod loose;
 mod operators;
 pub mod parse;
 pub mod reference;

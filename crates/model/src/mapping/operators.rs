@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::expression::Node;
-use super::{Mapping, MappingError, Reference, Scope, evaluate as text};
+use super::{Mapping, MappingError, Reference, Scope, evaluate as text, loose};
 use crate::fault::{Fault, FaultCode};
 use crate::field::FieldType;
 
@@ -73,6 +73,14 @@ functions! {
     Number = "number", 1..=1;
     Whole = "int", 1..=1;
     Coalesce = "coalesce", 1..=20;
+    Compare = "compare", 3..=3;
+    IsEmpty = "isEmpty", 1..=1;
+    Parse = "parse", 1..=1;
+    Json = "json", 1..=1;
+    List = "list", 1..=1;
+    Pairs = "pairs", 1..=1;
+    ToNumber = "toNumber", 1..=1;
+    NonEmpty = "nonEmpty", 1..=1;
 }
 
 fn fault(message: impl Into<String>) -> Fault {
@@ -241,6 +249,26 @@ fn call(function: Function, values: &[Arc<Value>]) -> Result<Value, Fault> {
             let n = n.ok_or_else(|| fault("this is not a number"))?;
             number(if function == Function::Whole { n.trunc() } else { n })
         }
+        Function::Compare => Value::Bool(loose::holds(value(0), &word(1), value(2)).map_err(fault)?),
+        Function::IsEmpty => Value::Bool(loose::is_empty(value(0))),
+        Function::Parse => return loose::parse(value(0)).map_err(fault),
+        Function::Json => match value(0) {
+            kept @ (Value::Null | Value::String(_)) => kept.clone(),
+            other => Value::String(other.to_string()),
+        },
+        Function::List => match value(0) {
+            kept @ (Value::Null | Value::Array(_)) => kept.clone(),
+            other => Value::Array(vec![other.clone()]),
+        },
+        Function::Pairs => loose::pairs(value(0)),
+        Function::ToNumber => loose::number(value(0)).map_or(Value::Null, number),
+        Function::NonEmpty => match value(0) {
+            Value::Object(map) => {
+                map.iter().filter(|(_, v)| !loose::is_empty(v)).map(|(k, v)| (k.clone(), v.clone())).collect()
+            }
+            Value::Array(list) => list.iter().filter(|v| !loose::is_empty(v)).cloned().collect(),
+            other => other.clone(),
+        },
         Function::Coalesce => values.iter().find(|v| !v.is_null()).map_or(Value::Null, |v| (**v).clone()),
     })
 }
@@ -280,10 +308,15 @@ pub(super) fn result_type(node: &Node, types: &dyn Fn(&Reference) -> FieldType) 
         Node::Call(function, arguments) => {
             arguments.iter().try_for_each(|n| of(n).map(|_| ()))?;
             match function {
-                Function::Size | Function::Number | Function::Whole => T::Number,
-                Function::Contains | Function::StartsWith | Function::EndsWith => T::Boolean,
-                Function::Lower | Function::Upper | Function::Trim | Function::Text => T::Text,
-                Function::Coalesce => T::Any,
+                Function::Size | Function::Number | Function::Whole | Function::ToNumber => T::Number,
+                Function::Contains
+                | Function::StartsWith
+                | Function::EndsWith
+                | Function::Compare
+                | Function::IsEmpty => T::Boolean,
+                Function::Lower | Function::Upper | Function::Trim | Function::Text | Function::Json => T::Text,
+                Function::List | Function::Pairs => T::Any.list(),
+                Function::Coalesce | Function::Parse | Function::NonEmpty => T::Any,
             }
         }
         Node::Binary(operator, a, b) => {

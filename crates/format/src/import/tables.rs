@@ -1,0 +1,232 @@
+//! Table cards: rows, where-expressions and table references.
+//!
+//! Must never name a table by an id that only the export knows, where the export also has its name.
+//! Tests: `tests/import.rs`.
+
+use std::sync::Arc;
+
+use flowdeck_model::flow::{Call, Mappings};
+use flowdeck_model::mapping::Mapping;
+use flowdeck_model::{CardId, CardKind, CardName, Value};
+use indexmap::IndexMap;
+
+use super::build::{Builder, Given, Scope};
+use super::raw::text;
+use super::source::Source;
+
+/// Comparisons of a where-expression.
+const COMPARE: &[(&str, &str)] = &[
+    ("=", "equals"),
+    ("==", "equals"),
+    ("!=", "not_equals"),
+    ("<", "less"),
+    ("<=", "less_or_equal"),
+    (">", "greater"),
+    (">=", "greater_or_equal"),
+];
+
+impl<'v> Builder<'_, 'v, '_> {
+    pub(super) fn table_card(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
+        let level = Arc::clone(&scope.level);
+        let raw = &level.cards[at];
+        let operation = match raw.method {
+            "searchRows2" | "searchRows" => "search",
+            "createRow" => "create",
+            "readRow" => "read",
+            "updateRow" => "update",
+            "deleteRow" => "delete",
+            "clearTable" => "clear",
+            "exportToCSV" => "export_csv",
+            "importFromCSV" => "import_csv",
+            _ => return self.connector(scope, at, id),
+        };
+        let Ok(card) = CardName::new(&format!("tables/{operation}")) else { return self.connector(scope, at, id) };
+        let mut with = Mappings::new();
+        with.insert("table".into(), self.table_of(scope, at, id));
+        match operation {
+            "search" => self.search(scope, at, id, &mut with),
+            "create" | "update" => {
+                if let Some(row) = self.filled(scope, at, "Update By", "Row ID") {
+                    with.insert("Row ID".into(), row.mapping());
+                }
+                let values = self.columns(scope, at, operation == "update", id);
+                with.insert("values".into(), values);
+            }
+            "read" | "delete" => {
+                let group = if operation == "read" { "Read By" } else { "Delete By" };
+                if let Some(row) = self.filled(scope, at, group, "Row ID") {
+                    with.insert("Row ID".into(), row.mapping());
+                }
+            }
+            "import_csv" => {
+                if let Some(content) = self.filled(scope, at, "Source", "File Content") {
+                    with.insert("csv".into(), content.mapping());
+                }
+                if let Some(Given::Literal(value)) = self.filled(scope, at, "Options", "Clear Destination") {
+                    let replace = value.as_bool().unwrap_or_else(|| {
+                        value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes") || t.eq_ignore_ascii_case("true"))
+                    });
+                    with.insert("replace".into(), Mapping::Literal(replace.into()));
+                }
+            }
+            _ => {}
+        }
+        self.table_outputs(scope, at, id, operation);
+        CardKind::Call(Call { card, slot: None, with })
+    }
+
+    fn table_of(&mut self, scope: &Scope<'v>, at: usize, id: &CardId) -> Mapping {
+        let named = self.filled(scope, at, "parameters", "stash");
+        let table = match &named {
+            Some(Given::Literal(Value::String(table))) => self.import.tables.get(table.as_str()).cloned(),
+            _ => None,
+        };
+        if let Some(table) = table {
+            let name = table.name.clone();
+            self.tables.insert(name.to_string(), table);
+            return Mapping::Literal(name.as_str().into());
+        }
+        match self.filled(scope, at, "Table", "Table ID").or(named) {
+            Some(given) => {
+                self.changed(id, "the table is chosen when the card runs: give the table's name where an id was given");
+                given.mapping()
+            }
+            None => {
+                self.lost(id.as_str(), "the table: the card names none that the export holds");
+                Mapping::default()
+            }
+        }
+    }
+
+    /// Column values; a row that is changed keeps what comes in empty, unless the card says otherwise.
+    fn columns(&mut self, scope: &Scope<'v>, at: usize, updates: bool, id: &CardId) -> Mapping {
+        let level = Arc::clone(&scope.level);
+        let keep_empty = match self.input(scope, at, "parameters", "updateEmptyInputs") {
+            Some(Given::Literal(value)) => {
+                value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes")) || value.as_bool() == Some(true)
+            }
+            _ => false,
+        };
+        let mut members: IndexMap<String, Mapping> = IndexMap::new();
+        let mut moves = false;
+        for field in level.cards[at].inputs.iter().filter(|f| f.group == "Fields" && !f.for_error) {
+            let given = self.given(scope, at, field);
+            if given.is_empty() && !(updates && keep_empty) {
+                continue;
+            }
+            moves |= matches!(given, Given::Fed(_));
+            members.insert(field.key.to_owned(), given.mapping());
+        }
+        if updates && !keep_empty && moves {
+            let source = Source::Made(Mapping::Object(members)).through("nonEmpty").expression();
+            return self.expression(id, &source);
+        }
+        let source = Mapping::Object(members).source();
+        Mapping::parse(&source).unwrap_or_default()
+    }
+
+    fn search(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, with: &mut Mappings) {
+        if let Some(Given::Literal(filter)) = self.filled(scope, at, "Filter", "Where Expression")
+            && let Some(filter) = self.filter(scope, at, filter, id)
+        {
+            with.insert("where".into(), filter);
+        }
+        if let Some(column) = self.filled(scope, at, "Sort", "Column") {
+            let is_row = matches!(&column, Given::Literal(Value::String(name)) if name == "_id");
+            if !is_row {
+                with.insert("sort".into(), column.mapping());
+            }
+            let descending = match self.filled(scope, at, "Sort", "Direction") {
+                Some(Given::Literal(Value::String(word))) => word.to_lowercase().starts_with("desc"),
+                _ => false,
+            };
+            if descending && !is_row {
+                with.insert("descending".into(), Mapping::Literal(true.into()));
+            } else if descending {
+                self.lost(id.as_str(), "the order from the newest row: rows come in the order they were made");
+            }
+        }
+        let first = matches!(self.filled(scope, at, "parameters", "resultSet"), Some(Given::Literal(Value::String(set))) if set == "one");
+        for (key, to) in [("Offset", "offset"), ("Limit", "limit")] {
+            let given = self.filled(scope, at, "Sort", key);
+            let unset = matches!(&given, Some(Given::Literal(Value::Number(n))) if n.as_f64() == Some(0.0));
+            if let Some(given) = given.filter(|_| !unset) {
+                with.insert(to.into(), given.mapping());
+            }
+        }
+        if first {
+            with.insert("limit".into(), Mapping::Literal(1.into()));
+        }
+    }
+
+    /// `{expr: […]}`: terms in a row, each joined to the next by AND or OR; AND binds more tightly.
+    fn filter(&mut self, scope: &Scope<'v>, at: usize, filter: &'v Value, id: &CardId) -> Option<Mapping> {
+        let terms = filter.get("expr").and_then(Value::as_array).filter(|terms| !terms.is_empty())?;
+        let mut groups: Vec<Vec<Mapping>> = vec![Vec::new()];
+        for term in terms.iter().take(100) {
+            let value = match term.get("rhd").filter(|rhd| rhd.is_object()) {
+                Some(rhd) => self.other_side(scope, at, rhd).mapping(),
+                None => Mapping::Literal(term.get("rhs").cloned().unwrap_or_default()),
+            };
+            let operator = text(term, "op").trim();
+            let compare =
+                COMPARE.iter().find(|(word, _)| *word == operator).map(|(_, word)| *word).unwrap_or_else(|| {
+                    self.lost(id.as_str(), format!("the comparison `{operator}` in its where-expression; `=` is used"));
+                    "equals"
+                });
+            let column = match text(term, "lhs") {
+                "_id" => "Row ID",
+                column => column,
+            };
+            let words = |text: &str| Mapping::Literal(Value::String(text.to_owned()));
+            let test = [("column", words(column)), ("compare", words(compare)), ("value", value)];
+            let test = Mapping::Object(test.into_iter().map(|(k, v)| (k.to_owned(), v)).collect());
+            if let Some(group) = groups.last_mut() {
+                group.push(test);
+            }
+            if text(term, "join").eq_ignore_ascii_case("or") {
+                groups.push(Vec::new());
+            }
+        }
+        groups.retain(|group| !group.is_empty());
+        let all = match groups.len() {
+            0 | 1 => Mapping::List(groups.pop().unwrap_or_default()),
+            _ => {
+                let any = Mapping::List(groups.into_iter().map(Mapping::List).collect());
+                Mapping::List(vec![Mapping::Object(IndexMap::from_iter([("any".to_owned(), any)]))])
+            }
+        };
+        Mapping::parse(&all.source()).ok()
+    }
+
+    /// The mapped value of a term: through its hidden input, else straight from the card it names.
+    fn other_side(&mut self, scope: &Scope<'v>, at: usize, rhd: &Value) -> Source {
+        let (card, output) = (text(rhd, "methodId"), text(rhd, "outputId"));
+        let level = Arc::clone(&scope.level);
+        let hidden = level.cards[at].inputs.iter().find(|f| f.group == "_expr" && f.key == output);
+        if let Some(Given::Fed(source)) = hidden.map(|f| self.given(scope, at, f)) {
+            return source;
+        }
+        let found = level.index.get(card).and_then(|card| {
+            let output = level.cards[*card].output(output)?;
+            scope.sources.get(&(*card, output.id)).cloned()
+        });
+        found.unwrap_or_else(Source::null)
+    }
+
+    fn table_outputs(&self, scope: &mut Scope<'v>, at: usize, id: &CardId, operation: &str) {
+        let level = Arc::clone(&scope.level);
+        for output in &level.cards[at].outputs {
+            let card = |keys: &[&str]| Source::place(id.as_str(), keys.iter().copied());
+            let source = match (operation, output.group, output.key) {
+                ("search", "Result", "Rows") => card(&["rows"]),
+                ("search", "Row" | "Fields", key) => card(&["rows"]).at(0).below(key),
+                ("read", "Row" | "Fields", key) => card(&["row"]).below(key),
+                ("clear" | "delete" | "import_csv", ..) => card(&["count"]),
+                ("export_csv", ..) => card(&["csv"]),
+                (_, _, key) => card(&[key]),
+            };
+            scope.sources.insert((at, output.id), source);
+        }
+    }
+}
