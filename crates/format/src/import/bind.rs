@@ -11,11 +11,13 @@ use super::raw::RawField;
 pub(super) fn bound<'d>(fields: &'d [FieldDecl], raw: &RawField<'_>) -> Option<&'d FieldDecl> {
     let full = raw.full_key();
     let loose_key = loose(raw.key);
-    let rules: [&dyn Fn(&FieldDecl) -> bool; 5] = [
+    let loose_full = loose(&full);
+    let rules: [&dyn Fn(&FieldDecl) -> bool; 6] = [
         &|f| f.export_key.as_deref() == Some(full.as_str()),
         &|f| f.export_key.is_none() && f.key == full,
         &|f| f.export_key.is_none() && f.key == raw.key,
         &|f| f.export_key.is_none() && f.title == raw.key,
+        &|f| f.export_key.is_none() && !raw.group.is_empty() && loose(&f.key) == loose_full,
         &|f| {
             f.export_key.is_none()
                 && !loose_key.is_empty()

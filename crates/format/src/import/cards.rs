@@ -304,6 +304,14 @@ impl<'v> Builder<'_, 'v, '_> {
             with.insert(key, Mapping::Literal(Value::String(choice.clone())));
             return;
         }
+        if let Some(declared) = declared
+            && declared.kind == flowdeck_model::FieldType::Boolean
+            && let Given::Literal(Value::String(text)) = &given
+            && let Some(truth) = yes_or_no(text)
+        {
+            with.insert(key, Mapping::Literal(Value::Bool(truth)));
+            return;
+        }
         with.entry(key).or_insert_with(|| given.mapping());
     }
 
@@ -427,6 +435,15 @@ fn keeps_literal(given: &Given<'_>, declared: Option<&FieldDecl>, field: &RawFie
             None => !given.is_empty(),
         },
         _ => true,
+    }
+}
+
+/// What an option of two choices says.
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text.trim().to_lowercase().as_str() {
+        "yes" | "true" => Some(true),
+        "no" | "false" => Some(false),
+        _ => None,
     }
 }
 
