@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 
 use crate::file::expand::expand;
 use crate::file::{Action, AppFile, Auth, Event};
+use crate::lint;
 use crate::ready::{self, ReadyAction};
 
 /// Largest app file, in bytes.
@@ -81,7 +82,8 @@ impl App {
     /// What is wrong with the first that cannot be read.
     pub fn check(&self) -> Result<(), String> {
         for (name, action) in &self.file.actions {
-            ready::action(action).map_err(|e| format!("action {name}: {e}"))?;
+            let ready = ready::action(action).and_then(|ready| lint::names(&ready));
+            ready.map_err(|e| format!("action {name}: {e}"))?;
         }
         for (name, event) in &self.file.events {
             ready::event(event).map_err(|e| format!("event {name}: {e}"))?;

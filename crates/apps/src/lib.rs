@@ -8,6 +8,7 @@ mod builtin;
 mod compile;
 pub mod file;
 mod host;
+mod lint;
 mod made;
 mod outputs;
 mod pointer;
@@ -17,6 +18,7 @@ mod render;
 mod retry;
 mod schema;
 mod scope;
+mod sheet;
 mod tables;
 
 pub use builtin::Apps;

@@ -24,6 +24,14 @@ impl Names {
             ("connection", Arc::new(Value::Object(connection))),
             ("app", Arc::clone(variables)),
             ("page", Arc::new(Value::Null)),
+            // What only some actions have is null in the others, and where a condition left it out.
+            ("before", Arc::new(Value::Null)),
+            ("made", Arc::new(Value::Null)),
+            ("each", Arc::new(Value::Null)),
+            ("answers", Arc::new(Value::Null)),
+            ("response", Arc::new(Value::Null)),
+            ("item", Arc::new(Value::Null)),
+            ("more", Arc::new(Value::Null)),
         ]);
         Self { values, input }
     }

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
-use flowdeck_model::table::{Compare, TableOp, Where};
+use flowdeck_model::table::{Compare, CsvExport, TableOp, Where};
 use flowdeck_model::{
     CardDecl, CardName, CardRole, EffectClass, Fault, FieldDecl, FieldType, Fields, TableName, Value,
 };
 use serde_json::Map;
+
+use crate::sheet;
 
 /// The family of the cards.
 pub(crate) const FAMILY: &str = "tables";
@@ -47,7 +49,7 @@ pub(crate) fn declarations() -> Vec<Arc<CardDecl>> {
             "where",
             T::Any,
             false,
-            "An object of column values, or a list of {column, compare, value}; all must hold.",
+            "An object of column values, or a list of {column, compare, value}, {any: […]} and {not: …}; all must hold.",
         )
     };
     let row = || vec![FieldDecl::new("Row ID", T::Text), FieldDecl::new("row", T::object())];
@@ -114,17 +116,27 @@ pub(crate) fn declarations() -> Vec<Arc<CardDecl>> {
             "Import CSV",
             "Fills a table from CSV text with a header line.",
             vec![
-                field("csv", T::Text, true, "The CSV text."),
+                field("csv", T::Any, true, "The CSV text, or a file with it."),
                 field("replace", T::Boolean, false, "Replace what is there."),
+                field("delimiter", T::Text, false, "What stands between cells; a comma where empty."),
+                field("select", T::Text.list(), false, "Which columns of the text; all where empty."),
+                field("mapping", T::object(), false, "Names in the text to names of columns."),
             ],
             count(),
         ),
         card(
             "export_csv",
             "Export CSV",
-            "All rows as CSV text with a header line.",
-            vec![],
-            vec![FieldDecl::new("csv", T::Text), FieldDecl::new("count", T::Number)],
+            "Rows as CSV text with a header line, and as a file.",
+            vec![
+                filter(),
+                field("columns", T::Text.list(), false, "Which columns, in this order; all where empty."),
+                field("delimiter", T::Text, false, "What stands between cells; a comma where empty."),
+                field("offset", T::Number, false, "Rows to pass over."),
+                field("limit", T::Number, false, "Most rows; all where empty or 0."),
+                field("filename", T::Text, false, "The name of the file; the table's where empty."),
+            ],
+            vec![FieldDecl::new("csv", T::Text), FieldDecl::new("count", T::Number), FieldDecl::new("file", T::File)],
         ),
     ]
     .into_iter()
@@ -165,11 +177,23 @@ pub(crate) fn operation(card: &CardName, inputs: &Fields) -> Result<TableOp, Fau
         "clear" => TableOp::Clear { table },
         "import_csv" => TableOp::ImportCsv {
             table,
-            csv: text(inputs, "csv")?,
+            csv: sheet::import_text(inputs)?,
             replace: inputs.get("replace") == &Value::Bool(true),
         },
-        "export_csv" => TableOp::ExportCsv { table },
+        "export_csv" => TableOp::ExportCsv { table, how: export_how(inputs)? },
         other => return Err(Fault::bad_input(format!("there is no card tables/{other}"))),
+    })
+}
+
+fn export_how(inputs: &Fields) -> Result<CsvExport, Fault> {
+    let names = inputs.get("columns").as_array().map(Vec::as_slice).unwrap_or_default();
+    Ok(CsvExport {
+        filter: filter(inputs.get("where"))?,
+        columns: names.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        delimiter: sheet::delimiter(inputs)?,
+        offset: whole(inputs, "offset")?.unwrap_or(0),
+        limit: whole(inputs, "limit")?.unwrap_or(0),
+        filename: inputs.get("filename").as_str().unwrap_or_default().to_owned(),
     })
 }
 
@@ -227,6 +251,12 @@ fn filter(value: &Value) -> Result<Where, Fault> {
         Value::Array(tests) => tests
             .iter()
             .map(|test| {
+                if let Value::Array(any) = &test["any"] {
+                    return any.iter().map(filter).collect::<Result<_, Fault>>().map(Where::Or);
+                }
+                if !test["not"].is_null() {
+                    return filter(&test["not"]).map(|inner| Where::Not(Box::new(inner)));
+                }
                 let column = test["column"].as_str().ok_or_else(wrong)?.to_owned();
                 let compare = match &test["compare"] {
                     Value::Null => Compare::Equals,
@@ -267,6 +297,14 @@ mod tests {
         assert!(check("tables/delete", json!({"table": "t"})).is_err());
         assert!(check("tables/delete", json!({"table": "t", "where": {}})).is_err());
         assert!(check("tables/delete", json!({"table": "t", "where": {"a": 1}})).is_ok());
+    }
+
+    #[test]
+    fn tests_can_be_joined_by_or() {
+        let test = |n: i32| json!([{"column": "a", "value": n}, {"column": "b", "value": n}]);
+        let inputs = json!({"table": "t", "where": [{"any": [test(1), test(2)]}, {"not": {"c": 3}}]});
+        let TableOp::Search { filter: Where::And(all), .. } = check("tables/search", inputs).unwrap() else { panic!() };
+        assert!(matches!(&all[..], [Where::Or(any), Where::Not(_)] if any.len() == 2), "{all:?}");
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl Catalogue for Cards {
     }
 
     fn apps(&self) -> Vec<AppName> {
-        self.apps.apps().map(|a| a.file.app.clone()).collect()
+        self.apps.names().filter_map(|name| AppName::new(name).ok()).collect()
     }
 }
 

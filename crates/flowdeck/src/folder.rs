@@ -106,7 +106,7 @@ pub(crate) fn all_apps(
     files: &[(String, String)],
 ) -> Result<Apps, RuntimeError> {
     let mut apps = Apps::built_in(variables).map_err(|e| wrong(&e.name, e.what))?;
-    let built_in: Vec<String> = apps.apps().map(|app| app.file.app.as_str().to_owned()).collect();
+    let built_in: Vec<String> = apps.names().map(str::to_owned).collect();
     let families: Vec<String> = functions.cards().iter().map(|card| card.name.family().to_owned()).collect();
     let mut added: IndexMap<String, &str> = IndexMap::new();
     for (name, text) in files {

@@ -184,9 +184,35 @@ pub enum TableOp {
         /// Replace what is there instead of appending.
         replace: bool,
     },
-    /// All rows as CSV text with a header line. Answer: `{csv, count}`.
+    /// Rows as CSV text with a header line. Answer: `{csv, count, file}`.
     ExportCsv {
         /// The table.
         table: TableName,
+        /// Which rows and columns, and how.
+        #[serde(default)]
+        how: CsvExport,
     },
+}
+
+/// Which rows and columns of a table become CSV text, and how. By default all, with commas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CsvExport {
+    /// Which rows.
+    pub filter: Where,
+    /// Which columns, in this order; all where empty.
+    pub columns: Vec<String>,
+    /// What stands between cells.
+    pub delimiter: char,
+    /// Rows to pass over.
+    pub offset: u64,
+    /// Most rows; 0 for all.
+    pub limit: u64,
+    /// The name of the file.
+    pub filename: String,
+}
+
+impl Default for CsvExport {
+    fn default() -> Self {
+        Self { filter: Where::All, columns: Vec::new(), delimiter: ',', offset: 0, limit: 0, filename: String::new() }
+    }
 }

@@ -139,7 +139,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
             told(&outputs, "imported", command.json);
         }
         TablesCommand::Export { table } => {
-            let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone() }).await?;
+            let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone(), how: Default::default() }).await?;
             match (command.json, outputs.get("csv")) {
                 (false, Value::String(csv)) => out::text(csv),
                 _ => out::pretty(&outputs),

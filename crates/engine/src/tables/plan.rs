@@ -6,9 +6,10 @@
 
 use std::ops::ControlFlow;
 
-use flowdeck_model::table::{ColumnType, TableDecl, TableOp, Where};
+use base64::Engine as _;
+use flowdeck_model::table::{ColumnType, CsvExport, TableDecl, TableOp, Where};
 use flowdeck_model::{Fault, FaultCode, Fields, Millis, TableName, Value};
-use serde_json::{Map, Number};
+use serde_json::{Map, Number, json};
 use sha2::{Digest, Sha256};
 
 use super::ANSWER_BYTES_MAX;
@@ -81,16 +82,36 @@ pub async fn plan(store: &dyn Store, op: &TableOp, now: Millis, random: u128) ->
             Ok(finish(changes, Fields::one("count", count)))
         }
         TableOp::ImportCsv { table, csv, replace } => import(store, table, csv, *replace, now, random).await,
-        TableOp::ExportCsv { table } => {
-            let table = need(store, table).await?;
-            let mut sheet = Sheet::new(&table.definition)?;
-            scan::each(store, &table.definition, &mut |row| sheet.add(&row).map(|()| ControlFlow::Continue(())))
-                .await?;
-            let mut outputs = Fields::one("count", sheet.count);
-            outputs.set("csv", sheet.text()?);
-            Ok(finish(Delta::default(), outputs))
-        }
+        TableOp::ExportCsv { table, how } => export(store, table, how).await,
     }
+}
+
+/// Rows as CSV text, in order of insertion.
+async fn export(store: &dyn Store, table: &TableName, how: &CsvExport) -> Result<TablePlan, Fault> {
+    let table = need(store, table).await?;
+    let filter = Filter::new(&table.definition, &how.filter)?;
+    let mut sheet = Sheet::new(&table.definition, &how.columns, how.delimiter)?;
+    let mut passed = 0;
+    scan::each(store, &table.definition, &mut |row| {
+        if !filter.holds(&row) {
+            return Ok(ControlFlow::Continue(()));
+        }
+        passed += 1;
+        if passed > how.offset {
+            sheet.add(&row)?;
+        }
+        let is_enough = how.limit > 0 && sheet.count == how.limit;
+        Ok(if is_enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .await?;
+    let mut outputs = Fields::one("count", sheet.count);
+    let text = sheet.text()?;
+    let name =
+        if how.filename.is_empty() { format!("{}.csv", table.definition.decl.name) } else { how.filename.clone() };
+    let content = base64::engine::general_purpose::STANDARD.encode(&text);
+    outputs.set("file", json!({ "name": name, "type": "text/csv", "size": text.len(), "content": content }));
+    outputs.set("csv", text);
+    Ok(finish(Delta::default(), outputs))
 }
 
 fn finish(changes: Delta, outputs: Fields) -> TablePlan {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::coerce::coerce;
 use super::definition::{Definition, fault, limit};
+use super::filter::named;
 use super::row::{Row, SYSTEM, own_name};
 use super::{ANSWER_BYTES_MAX, IMPORT_ROWS_MAX};
 
@@ -60,20 +61,33 @@ pub(super) fn read(definition: &Definition, text: &str) -> Result<Vec<Map<String
     Ok(rows)
 }
 
-/// Writes rows as CSV text: the user's columns in order, without the system's.
+/// Writes rows as CSV text: the user's columns in order, or those that are asked for, system columns among them.
 #[derive(Debug)]
-pub(super) struct Sheet<'d> {
-    definition: &'d Definition,
+pub(super) struct Sheet {
+    columns: Vec<String>,
     writer: csv::Writer<Vec<u8>>,
     bytes: usize,
     pub(super) count: u64,
 }
 
-impl<'d> Sheet<'d> {
-    pub(super) fn new(definition: &'d Definition) -> Result<Self, Fault> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(definition.decl.columns.iter().map(|c| c.name.as_str())).map_err(|e| failed(&e))?;
-        Ok(Self { definition, writer, bytes: 0, count: 0 })
+impl Sheet {
+    pub(super) fn new(definition: &Definition, columns: &[String], delimiter: char) -> Result<Self, Fault> {
+        let delimiter =
+            u8::try_from(delimiter).ok().filter(u8::is_ascii).filter(|d| !matches!(d, b'"' | b'\n' | b'\r'));
+        let delimiter = delimiter.ok_or_else(|| {
+            Fault::new(FaultCode::BadInput, "the delimiter is not one plain character such as , or ;")
+        })?;
+        let mut names = Vec::new();
+        for name in columns {
+            named(definition, name)?;
+            names.push(name.clone());
+        }
+        if names.is_empty() {
+            names = definition.decl.columns.iter().map(|c| c.name.clone()).collect();
+        }
+        let mut writer = csv::WriterBuilder::new().delimiter(delimiter).from_writer(Vec::new());
+        writer.write_record(&names).map_err(|e| failed(&e))?;
+        Ok(Self { columns: names, writer, bytes: 0, count: 0 })
     }
 
     pub(super) fn add(&mut self, row: &Row) -> Result<(), Fault> {
@@ -82,10 +96,14 @@ impl<'d> Sheet<'d> {
             return Err(limit("the rows make more than 32 MiB of CSV text").remedy("search in parts instead"));
         }
         self.count += 1;
-        let cells = self.definition.decl.columns.iter().map(|column| match row.record.values.get(&column.name) {
-            None | Some(Value::Null) => String::new(),
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
+        let cells = self.columns.iter().map(|column| {
+            // A user's own column wins over a system column of its name.
+            let own = row.record.values.get(column).cloned();
+            match own.unwrap_or_else(|| row.value(column)) {
+                Value::Null => String::new(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            }
         });
         self.writer.write_record(cells).map_err(|e| failed(&e))
     }

@@ -301,11 +301,14 @@ fn csv_goes_in_and_comes_out() {
     let csv = "\u{feff}Name,Age,Tags\r\n\"A, \"\"b\"\"\nc\",4,\"[1,\"\"x\"\"]\"\r\nBob,,\r\n";
     assert_eq!(import(&store, csv, false).unwrap().get("count"), &json!(2));
     assert_eq!(search(&store, Where::All, None, false, 0, 9), ["A, \"b\"\nc", "Bob"]);
-    let export = run(&store, &TableOp::ExportCsv { table: name() }, 1).unwrap();
+    let export = run(&store, &TableOp::ExportCsv { table: name(), how: Default::default() }, 1).unwrap();
     let text = "Name,Age,Active,Since,Tags\n\"A, \"\"b\"\"\nc\",4,,,\"[1,\"\"x\"\"]\"\nBob,,,,\n";
     assert_eq!((export.get("csv"), export.get("count")), (&json!(text), &json!(2)));
     assert_eq!(import(&store, text, true).unwrap().get("count"), &json!(2));
-    assert_eq!(run(&store, &TableOp::ExportCsv { table: name() }, 1).unwrap().get("csv"), &json!(text));
+    assert_eq!(
+        run(&store, &TableOp::ExportCsv { table: name(), how: Default::default() }, 1).unwrap().get("csv"),
+        &json!(text)
+    );
     assert_eq!(import(&store, "Row ID,Name\nrow_1,Cyd\n", false).unwrap().get("count"), &json!(1));
     assert_eq!(search(&store, Where::All, None, false, 2, 9), ["Cyd"]);
 }

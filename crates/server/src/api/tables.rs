@@ -28,7 +28,7 @@ pub(crate) async fn operate(State(api): State<Api>, Body(op): Body<TableOp>) -> 
 }
 
 pub(crate) async fn export(State(api): State<Api>, Path(table): Path<TableName>) -> Result<Response, Problem> {
-    let outputs = api.runtime()?.table_op(&TableOp::ExportCsv { table }).await?;
+    let outputs = api.runtime()?.table_op(&TableOp::ExportCsv { table, how: Default::default() }).await?;
     let text = match outputs.get("csv") {
         Value::String(text) => text.clone(),
         _ => String::new(),

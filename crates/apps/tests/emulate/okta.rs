@@ -2,138 +2,37 @@
 //!
 //! Must never leave loopback.
 //! Tests: this is the test. `cargo xtask setup` fetches the package; `FLOWDECK_NPM` names its folder.
-#![allow(clippy::unwrap_used)]
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use flowdeck_apps::{AppHost, Apps};
-use flowdeck_egress::{Egress, Policy};
-use flowdeck_engine::ports::{Authorized, CardCall, CardOutcome};
-use flowdeck_model::{Ambient, CardName, ConnectionId, Fields, Millis, RunId, StepPath, Value};
-use indexmap::IndexMap;
+use flowdeck_engine::ports::CardOutcome;
+use flowdeck_model::{Fields, Value};
 use serde_json::json;
 
-/// Longest time for the server to come up.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::emulator::Emulator;
 
-struct Okta {
-    child: Child,
-    url: String,
-    host: AppHost,
-    _folder: tempfile::TempDir,
-}
-
-impl Drop for Okta {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/npm");
-    let folder = std::env::var_os("FLOWDECK_NPM").map_or(root, PathBuf::from);
-    let file = folder.join("node_modules/emulate/dist/index.js");
-    if file.is_file() {
-        return Some(file);
-    }
-    let allowed = std::env::var_os("FLOWDECK_ALLOW_MISSING").is_some();
-    assert!(allowed, "{} is missing; run `cargo xtask setup`, or set FLOWDECK_ALLOW_MISSING=1", file.display());
-    println!("MISSING npm package emulate: not run");
-    None
-}
+struct Okta(Emulator);
 
 impl Okta {
     async fn start() -> Option<Self> {
-        let program = program()?;
-        let folder = tempfile::tempdir().unwrap();
         let users: Vec<Value> = (1..=7)
             .map(|n| json!({"okta_id": format!("00u{n}"), "login": format!("p{n}@example.com"), "first_name": "P", "last_name": n.to_string()}))
             .collect();
-        let seed = json!({"okta": {
+        let seed = json!({
             "users": users,
             "groups": [{"okta_id": "00g1", "name": "Newcomers", "description": "New here"}],
             "apps": [{"okta_id": "0oa1", "name": "payroll", "label": "Payroll"}],
-        }});
-        let file = folder.path().join("seed.json");
-        std::fs::write(&file, seed.to_string()).unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut command = Command::new("node");
-        command.arg(program).args(["start", "--service", "okta", "--port", &port.to_string(), "--seed"]).arg(file);
-        let child = command.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = child.spawn().expect("start node");
-        let policy = Policy { allow_private: vec!["localhost".parse().unwrap()], ..Policy::default() };
-        let variables = IndexMap::from([("playground_url".to_owned(), "http://127.0.0.1:1".to_owned())]);
-        let host = AppHost::new(Arc::new(Apps::built_in(&variables).unwrap()), Egress::new(policy).unwrap());
-        let okta = Self { child, url: format!("http://localhost:{port}"), host, _folder: folder };
-        let started = Instant::now();
-        while !matches!(okta.call("searchApplications", json!({}), None).await, CardOutcome::Done { .. }) {
-            assert!(started.elapsed() < START_TIMEOUT, "emulate did not come up");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Some(okta)
+        });
+        Emulator::start("okta", seed, &[]).await.map(Self)
     }
 
-    async fn call(&self, card: &str, mut inputs: Value, page: Option<Value>) -> CardOutcome {
-        let name = CardName::new(&format!("okta/{card}")).unwrap();
-        // The driver fills defaults in; here it is done by hand.
-        for field in &self.host.apps().card(&name).unwrap().inputs {
-            if let (Some(default), None) = (&field.default, inputs.get(&field.key)) {
-                inputs[&field.key] = default.clone();
-            }
-        }
-        let authorized = Authorized {
-            connection: ConnectionId::new(Millis(1), 1),
-            generation: 1,
-            subject: None,
-            account: None,
-            fields: Arc::new(BTreeMap::from([("domain".to_owned(), self.url.clone())])),
-            handle: Arc::new(Arc::new(Token) as Arc<dyn flowdeck_egress::Credential>),
-        };
-        let call = CardCall {
-            run: RunId::new(Millis(1), 1),
-            path: StepPath::root(),
-            card: name,
-            inputs: Fields::from_value(inputs),
-            idempotency_key: "run/step/0".into(),
-            attempt: 1,
-            ambient: Ambient { now: Millis(0), seed: 1 },
-            deadline: Millis(20_000),
-            page,
-            all_pages: false,
-            authorized: Some(authorized),
-        };
-        self.host.perform(call).await
+    async fn call(&self, card: &str, inputs: Value, page: Option<Value>) -> CardOutcome {
+        self.0.call(&format!("okta/{card}"), inputs, page).await
     }
 
     async fn done(&self, card: &str, inputs: Value) -> Fields {
-        match self.call(card, inputs, None).await {
-            CardOutcome::Done { outputs, .. } => outputs,
-            other => panic!("{card}: {other:?}"),
-        }
+        self.0.done(&format!("okta/{card}"), inputs).await
     }
 
     async fn status(&self, id: &str) -> Value {
         self.done("readUser", json!({"ID or Login": id})).await.get("Status").clone()
-    }
-}
-
-/// The emulated API takes any bearer.
-struct Token;
-
-impl flowdeck_egress::Credential for Token {
-    fn covers(&self, _: &url::Url) -> bool {
-        true
-    }
-    fn apply(&self, request: &mut flowdeck_egress::Outgoing) -> Result<(), flowdeck_egress::EgressError> {
-        request.set_header("Authorization", "SSWS any")
-    }
-    fn connection(&self) -> &str {
-        "con_1"
     }
 }
 
