@@ -12,6 +12,12 @@ const BENCHES: &[(&str, &str, &str, &str)] = &[
     ("store", "flowdeck-store", "commit", "our commit beside raw append, sync and batch"),
     ("waiting", "flowdeck-store", "waiting", "opening a store with 100,000 waiting runs"),
     ("flows", "flowdeck", "flows", "flows of ten function cards, callers waiting, beside raw append and sync"),
+    (
+        "functions",
+        "flowdeck",
+        "functions",
+        "what a run adds to a direct call of a function card; a loop over 100,000 items",
+    ),
     ("waiting", "flowdeck", "waiting", "100,000 waiting runs in a fresh process: time to open the runtime, and memory"),
 ];
 

@@ -19,12 +19,15 @@ pub(super) fn cards() -> Vec<Card> {
             .help("Nesting up to 127 levels. Whole numbers up to 64 bits keep all digits.")
             .example(r#"{"string":"{\"a\":[1,null]}"}"#, r#"{"output":{"a":[1,null]}}"#)
             .example(r#"{"string":null}"#, r#"{"output":null}"#)
+            .example(r#"{"string":"{\"a\":1,\"a\":2}"}"#, r#"{"output":{"a":2}}"#)
             .fails(r#"{"string":"{a:1}"}"#, "not JSON")
             .fails(r#"{"string":""}"#, "empty")
             .decided(
                 "What does JSON Parse do with null and with empty text?",
                 "Null gives null; empty text is an error.",
-            ),
+            )
+            .decided("Which numbers does JSON Parse keep exactly?", "Whole numbers up to 64 bits, all others as the nearest double; JavaScript rounds whole numbers above 2^53.")
+            .decided("Which value has a key that is there twice?", "The last one."),
         card("json/stringify", "Stringify", "Writes a value as JSON text.", stringify)
             .any("object", "", "The value.")
             .boolean("pretty", "", "Whether it is written on several lines.")

@@ -48,6 +48,8 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"start":"2024-01-15","scale":1.5,"unit":"days"}"#, r#"{"output":"2024-01-16T12:00:00.000Z"}"#)
             .fails(r#"{"start":"soon","scale":1,"unit":"days"}"#, "must be a date")
             .decided("What does adding a month to January 31 give?", "The last day of February: the day is held at the end of the month.")
+            .decided("Does summer time change what a day is?", "No: dates are in UTC, a day is 24 hours.")
+            .decided("What does a date card do without a date?", "It is an error that names the field.")
             .decided("What is half a month?", "Fractions of months and years are cut off; fractions of the other units count."),
         shift("date/subtract", "Subtract", "subtract", "Takes a span of time away from a date.", subtract, "The earlier date.")
             .example(r#"{"start":"2024-03-31T09:00:00Z","scale":1,"unit":"months"}"#, r#"{"output":"2024-02-29T09:00:00.000Z"}"#)

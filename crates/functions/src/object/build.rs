@@ -43,7 +43,8 @@ pub(super) fn cards() -> Vec<Card> {
             .decided("Does Construct keep values that are not set?", "Yes, as null, or as the empty value that the export stores for them."),
         merge("object/merge", "Merge", "Puts objects together; later ones win.", merge_shallow)
             .example(r#"{"start":{"a":1,"b":{"x":1}},"sink":{"b":{"y":2}},"third":{"c":3}}"#, r#"{"output":{"a":1,"b":{"y":2},"c":3}}"#)
-            .decided("Is Merge deep or shallow?", "Shallow: the later value of a key wins as a whole. `object/mergeDeep` goes inside."),
+            .decided("Is Merge deep or shallow?", "Shallow: the later value of a key wins as a whole. `object/mergeDeep` goes inside.")
+            .decided("What does Merge do with null in place of an object, and with null values?", "A null object adds nothing; a null value wins as any other."),
         merge("object/mergeDeep", "Merge Deep", "Puts objects together, also those inside; later values win.", merge_deep)
             .example(r#"{"start":{"b":{"x":1,"l":[1]}},"sink":{"b":{"y":2,"l":[2]}}}"#, r#"{"output":{"b":{"x":1,"l":[2],"y":2}}}"#),
         change("object/set", "Set", "Sets the value at a path.", set)

@@ -22,7 +22,10 @@ pub(super) fn cards() -> Vec<Card> {
             )
             .example(r#"{"_text_":"Hello {{{name}}}, {\"n\":{{{n}}}}","name":"Ann","n":3}"#, r#"{"output":"Hello Ann, {\"n\":3}"}"#)
             .example(r#"{"_text_":"[{{{gone}}}] [{{{x}}}]","gone":null}"#, r#"{"output":"[] [{{{x}}}]"}"#)
-            .decided("What does Compose write for null?", "Nothing."),
+            .decided("What does Compose write for null?", "Nothing.")
+            .decided("How does a number look in a text?", "As in JavaScript: `3`, not `3.0`; no groups, `.` before decimals.")
+            .decided("How does an object or a list look in a text?", "As JSON on one line; an empty list is `[]`.")
+            .decided("What does a placeholder write whose name is no input?", "Itself, so that it can be seen."),
         card("string/concat", "Concatenate", "Joins texts, one after the other.", concat)
             .text("string1", "text 1", "The first text.")
             .required()

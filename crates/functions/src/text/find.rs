@@ -43,7 +43,7 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"string":"Room 42","target":"[0-9]"}"#, r#"{"output":5}"#)
             .example(r#"{"string":"Room","target":"[0-9]"}"#, r#"{"output":-1}"#)
             .fails(r#"{"string":"Room","target":"[0-9"}"#, "is not a pattern")
-            .decided("Which patterns does Find Pattern know?", "A linear-time dialect without look-around and back references; case matters unless the pattern begins with `(?i)`."),
+            .decided("Which patterns does Find Pattern know?", "JavaScript's, without look-around and back references; case matters unless the pattern begins with `(?i)`."),
         look("string/matchAll", "Extract Patterns", "Takes all parts of a text that fit a pattern.", match_all)
             .text("target", "look for", "The pattern. With a group, the group's part is taken.").required()
             .gives("output", "", Text.list(), "The parts in order.")

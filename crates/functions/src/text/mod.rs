@@ -6,6 +6,7 @@
 mod case;
 pub(crate) mod compose;
 mod cut;
+mod dialect;
 pub(crate) mod encode;
 mod find;
 pub(crate) mod pattern;

@@ -10,8 +10,7 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use crate::limits::{self, PATTERN_BYTES_MAX, PATTERN_COMPILED_MAX};
 
-/// Said on the page of every card that takes a pattern.
-pub(crate) const DIALECT: &str = "Patterns are regular expressions that always run in linear time. They differ from JavaScript's: no look-ahead or look-behind and no back references (`\\1`); `\\d`, `\\w` and `\\s` know all of Unicode; write `(?i)`, `(?m)`, `(?s)` for flags.";
+pub(crate) use super::dialect::DIALECT;
 
 /// Compiles a pattern.
 ///
@@ -24,7 +23,7 @@ pub(crate) fn compile(pattern: &str, sensitive: bool) -> Result<Regex, Fault> {
             format!("the pattern is longer than {PATTERN_BYTES_MAX} bytes"),
         ));
     }
-    RegexBuilder::new(pattern)
+    RegexBuilder::new(&super::dialect::translate(pattern))
         .case_insensitive(!sensitive)
         .size_limit(PATTERN_COMPILED_MAX)
         .dfa_size_limit(PATTERN_COMPILED_MAX)
