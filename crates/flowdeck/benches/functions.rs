@@ -252,7 +252,7 @@ fn main() {
     for _ in 0..ROUNDS {
         threads.block_on(looped("memory", Arc::new(MemoryStore::new())));
         let folder = tempfile::tempdir().expect("a folder");
-        let store = SledStore::open(&folder.path().join("store"), Options::default()).expect("a store");
+        let store = SledStore::open(folder.path().join("store"), Options::default()).expect("a store");
         threads.block_on(looped("sled", Arc::new(store)));
     }
 }
