@@ -37,6 +37,19 @@ const SEEN: &str = "seen";
 /// Largest answer taken, in bytes.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
+/// A request as it would be sent, without the credential.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// The method.
+    pub method: http::Method,
+    /// The whole address.
+    pub url: url::Url,
+    /// The headers of the card.
+    pub headers: http::HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
 /// Runs the actions of all apps.
 #[derive(Debug, Clone)]
 pub struct AppHost {
@@ -103,6 +116,31 @@ impl AppHost {
             }
         }
         Ok(rendered)
+    }
+
+    /// The request as far as it is known before anything is asked: what earlier reads would bring is empty, and of
+    /// requests that repeat it is the first. `None` for cards without a request, and where a read decides on it.
+    ///
+    /// # Errors
+    /// Where the inputs cannot make a request.
+    pub fn preview(&self, call: &CardCall) -> Result<Option<Preview>, Fault> {
+        if call.card.family() == tables::FAMILY {
+            return Ok(None);
+        }
+        let (_, ready) = self.action(&call.card)?;
+        let Some(request) = &ready.request else { return Ok(None) };
+        let mut names = self.names(call);
+        if let Some(list) = &ready.repeat
+            && let Value::Array(items) = &*list.evaluate(&names)?
+            && let Some(first) = items.first()
+        {
+            names.set("each", Arc::new(first.clone()));
+        }
+        match self.rendered(call, request, &mut names) {
+            Ok(r) => Ok(Some(Preview { method: r.method, url: r.url, headers: r.headers, body: r.body })),
+            Err(_) if !ready.before.is_empty() => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// SHA-256 over the request that [`Self::perform`] would send; over the inputs where other answers decide on it.

@@ -23,5 +23,5 @@ mod tables;
 
 pub use builtin::Apps;
 pub use compile::{App, AppFileError};
-pub use host::AppHost;
+pub use host::{AppHost, Preview};
 pub use schema::app_schema;

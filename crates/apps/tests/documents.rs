@@ -25,6 +25,10 @@ fn the_example_is_an_app() {
     let names: Vec<&str> = app.cards.iter().map(|card| card.name.as_str()).collect();
     assert_eq!(names, ["tickets/list", "tickets/create", "tickets/raw"]);
     assert!(app.auth.is_some());
+    // The other samples are parts of a file.
+    for part in DOCUMENT.split("```yaml\n").skip(2).map(|rest| rest.split("```").next().unwrap()) {
+        App::read("part", &format!("app: part\ntitle: P\nsummary: P.\nversion: '1'\n{part}")).unwrap();
+    }
 }
 
 #[test]
@@ -43,6 +47,36 @@ fn the_schema_takes_what_is_read_and_refuses_other_words() {
         let file: Value = serde_saphyr::from_str(&example().replacen(from, to, 1)).unwrap();
         assert!(!schema.is_valid(&file), "{to}");
     }
+}
+
+/// `docs/apps.md` is written from the app files: `FLOWDECK_WRITE=1 cargo test -p flowdeck-apps --test documents`.
+#[test]
+fn the_list_of_apps_is_that_of_the_catalogue() {
+    let apps = flowdeck_apps::Apps::built_in(&indexmap::IndexMap::new()).unwrap();
+    let mut text = String::from(
+        "# The apps that come with flowdeck\n\nWritten from the app files in `crates/apps/catalogue`; a test compares. *Not confirmed* is what could not be checked\nagainst the vendor itself or its documentation; `flowdeck apps show NAME` says the same.\n\n| app | actions | events | ways to authorize |\n|---|---|---|---|\n",
+    );
+    for app in apps.apps() {
+        let methods = app.auth.iter().flat_map(|a| &a.methods).map(|m| m.title.as_str()).collect::<Vec<_>>();
+        let ways = if methods.is_empty() { "none needed".to_owned() } else { methods.join(", ") };
+        let (name, title) = (&app.file.app, &app.file.title);
+        text.push_str(&format!(
+            "| `{name}` {title} | {} | {} | {ways} |\n",
+            app.file.actions.len(),
+            app.file.events.len()
+        ));
+    }
+    text.push_str("\n## Not confirmed\n");
+    for app in apps.apps().filter(|app| !app.file.unconfirmed.is_empty()) {
+        text.push_str(&format!("\n**{}**\n", app.file.title));
+        app.file.unconfirmed.iter().for_each(|words| text.push_str(&format!("- {words}\n")));
+    }
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/apps.md");
+    if std::env::var_os("FLOWDECK_WRITE").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == text, "docs/apps.md is not what the app files say: run this test with FLOWDECK_WRITE=1");
 }
 
 #[test]

@@ -37,10 +37,29 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) allow_http: Vec<String>,
+    /// Address of a stand-in for an app's own: slack.api=http://localhost:4003/api (`apps show` lists the names).
+    #[arg(
+        long,
+        global = true,
+        value_name = "APP.NAME=URL",
+        env = "FLOWDECK_APP_ADDRESS",
+        hide_env = true,
+        value_delimiter = ',',
+        value_parser = app_address
+    )]
+    pub(crate) app_address: Vec<(String, String)>,
     /// Ask nothing; what needs a person stops with exit code 75 and the command that answers.
     #[arg(long, global = true)]
     pub(crate) no_input: bool,
     /// Write a log to standard error (FLOWDECK_LOG chooses: `debug`, `flowdeck_egress=trace`).
     #[arg(long, short, global = true)]
     pub(crate) verbose: bool,
+}
+
+fn app_address(text: &str) -> Result<(String, String), String> {
+    let wrong = || "write APP.NAME=URL, as slack.api=http://localhost:4003/api".to_owned();
+    let (name, address) = text.split_once('=').ok_or_else(wrong)?;
+    let is_named = name.split_once('.').is_some_and(|(app, name)| !app.is_empty() && !name.is_empty());
+    let is_address = address.starts_with("https://") || address.starts_with("http://");
+    if is_named && is_address { Ok((name.to_owned(), address.to_owned())) } else { Err(wrong()) }
 }

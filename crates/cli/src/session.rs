@@ -81,6 +81,9 @@ impl Session {
             .app_variable("playground_url", &playground.url().await?)
             .app_starter(playground.clone())
             .redirect_port(globals.redirect_port);
+        for (name, address) in &globals.app_address {
+            builder = builder.app_variable(name, address);
+        }
         for host in &globals.allow_http {
             builder = builder.allow_http(host);
         }

@@ -103,6 +103,12 @@ fn show(app: &App, style: Style) -> String {
             out.push_str(&format!("\n{}\n{}", style.dim("Need help?"), markdown(&auth.help, style, 2)));
         }
     }
+    if !app.file.addresses.is_empty() {
+        out.push_str(&format!("\n{}\n", style.dim("Addresses")));
+        let name = app.file.app.as_str();
+        let list: Vec<_> = app.file.addresses.iter().map(|(key, url)| (format!("{name}.{key}"), url)).collect();
+        out.push_str(&rows(list.iter().map(|(key, url)| (key.as_str(), url.as_str())), style));
+    }
     if !app.file.unconfirmed.is_empty() {
         out.push_str(&format!("\n{}\n", style.dim("Not confirmed")));
         for words in &app.file.unconfirmed {
