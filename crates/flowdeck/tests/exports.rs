@@ -38,6 +38,12 @@ fn samples(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+fn first_difference(a: &str, b: &str) -> String {
+    let differs = a.lines().zip(b.lines()).position(|(a, b)| a != b).unwrap_or(0);
+    let part = |text: &str| text.lines().skip(differs.saturating_sub(3)).take(6).collect::<Vec<_>>().join("\n");
+    format!("imported:\n{}\nread back:\n{}", part(a), part(b))
+}
+
 #[test]
 fn every_sample_reads_back_as_it_was_imported() {
     let Some(folder) = corpus() else {
@@ -71,11 +77,16 @@ fn every_sample_reads_back_as_it_was_imported() {
             flows += 1;
             let whole = export.whole(flow.name.as_str()).unwrap();
             let text = print(&whole);
-            let back = read(&Source::new("back.flow.yaml", &text), None);
-            if back.flows.first() != Some(&whole) || back.has_errors() {
-                wrong.push(format!("{name} {}: {:?}", flow.name, back.diagnostics.first().map(|d| d.line_text("f"))));
-            }
             let checked = read(&Source::new("back.flow.yaml", &text), Some(&cards));
+            if checked.flows.first() != Some(&whole) {
+                let back = checked.flows.first().map_or_else(String::new, |f| format!("{f:#?}"));
+                let said = checked.diagnostics.first().map(|d| d.line_text("f"));
+                wrong.push(format!(
+                    "{name} {}: {said:?} {}",
+                    flow.name,
+                    first_difference(&format!("{whole:#?}"), &back)
+                ));
+            }
             for diagnostic in checked.diagnostics {
                 let key = format!("check {} {:?}", diagnostic.code, diagnostic.severity);
                 *codes.entry(key).or_default() += 1;

@@ -12,11 +12,16 @@ pub(super) fn bound<'d>(fields: &'d [FieldDecl], raw: &RawField<'_>) -> Option<&
     let full = raw.full_key();
     let loose_key = loose(raw.key);
     let loose_full = loose(&full);
-    let rules: [&dyn Fn(&FieldDecl) -> bool; 6] = [
+    let plain = without_suffix(raw.key);
+    let plain_full = if raw.group.is_empty() { plain.to_owned() } else { format!("{}.{plain}", raw.group) };
+    let shown = raw.metadata.get("displayname").and_then(flowdeck_model::Value::as_str).unwrap_or("");
+    let rules: [&dyn Fn(&FieldDecl) -> bool; 8] = [
         &|f| f.export_key.as_deref() == Some(full.as_str()),
         &|f| f.export_key.is_none() && f.key == full,
         &|f| f.export_key.is_none() && f.key == raw.key,
         &|f| f.export_key.is_none() && f.title == raw.key,
+        &|f| plain != raw.key && (f.key == plain || f.export_key.as_deref() == Some(plain_full.as_str())),
+        &|f| plain != raw.key && !shown.is_empty() && loose(&f.title) == loose(shown),
         &|f| f.export_key.is_none() && !raw.group.is_empty() && loose(&f.key) == loose_full,
         &|f| {
             f.export_key.is_none()
@@ -25,6 +30,12 @@ pub(super) fn bound<'d>(fields: &'d [FieldDecl], raw: &RawField<'_>) -> Option<&
         },
     ];
     rules.iter().find_map(|rule| fields.iter().find(|f| rule(f)))
+}
+
+/// A key without the `_9KSKGU` that the Connector Builder puts behind its keys.
+pub(super) fn without_suffix(key: &str) -> &str {
+    let made = |end: &str| end.len() == 6 && end.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    key.rsplit_once('_').filter(|(base, end)| !base.is_empty() && made(end)).map_or(key, |(base, _)| base)
 }
 
 fn loose(text: &str) -> String {

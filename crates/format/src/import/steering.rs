@@ -98,6 +98,15 @@ impl<'v> Builder<'_, 'v, '_> {
             context.extend(with.shift_remove(ERROR_KEY).map(|error| ("error".to_owned(), error)));
         }
         with.shift_remove(ERROR_KEY);
+        let more: Vec<String> = with.keys().filter(|key| !head.inputs.contains(key)).cloned().collect();
+        for key in more {
+            with.shift_remove(&key);
+            let what = format!(
+                "the argument `{}`: the flow it calls has no such input",
+                key.chars().take(60).collect::<String>()
+            );
+            self.import.report.lost(self.flow.as_str(), id.as_str(), what);
+        }
         if !context.is_empty() {
             with.insert(super::flows::CONTEXT.to_owned(), Mapping::Object(context));
         }
