@@ -8,6 +8,7 @@ mod api;
 mod browser;
 mod commands;
 mod end;
+mod exports;
 mod files;
 mod logging;
 mod options;
@@ -57,6 +58,8 @@ enum Command {
     Run(commands::run::Run),
     /// Checks flow files: syntax, cards, fields, types, references.
     Check(commands::check::Check),
+    /// Makes native flow files of an Okta export.
+    Import(commands::import::Import),
     /// Tidies flow files; comments stay.
     Fmt(commands::fmt::Fmt),
     /// Prints the JSON Schema of flow files or app files, for editors.
@@ -100,6 +103,7 @@ fn run(arguments: &Arguments) -> Result<End> {
     let globals = &arguments.globals;
     match &arguments.command {
         Command::Check(check) => commands::check::run(check, globals),
+        Command::Import(import) => commands::import::run(import, globals),
         Command::Fmt(fmt) => commands::fmt::run(fmt),
         Command::Schema(schema) => commands::schema::run(schema),
         Command::Apps(apps) => commands::apps::run(apps, globals),

@@ -30,6 +30,7 @@ pub use flowdeck_engine as engine;
 pub use flowdeck_engine::{
     Entry, EntryKind, Limits, Notice, NoticeKind, RunFilter, RunPage, RunSummary, RunView, Settlement, Start, Status,
 };
+pub use flowdeck_format as format;
 pub use flowdeck_format::{
     Checked, Diagnostic, Load, Severity, Source, alone, format_text, print, print_json, read, read_with, schema,
 };

@@ -13,7 +13,7 @@ use crate::options::Globals;
 use crate::screen::style::count;
 use crate::session::Session;
 use crate::terminal::style_of;
-use crate::{files, out};
+use crate::{exports, files, out};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -37,6 +37,12 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
     let mut end = End::Fine;
     for path in &check.files {
         let source = files::source(path)?;
+        if let Some(read) = exports::read(&source, &cards)? {
+            if export(check, &read, &cards) {
+                end = End::WrongFile;
+            }
+            continue;
+        }
         let (checked, _) = files::read(&source, &cards);
         if checked.has_errors() {
             end = End::WrongFile;
@@ -57,4 +63,25 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
         }
     }
     Ok(end)
+}
+
+/// What is wrong with an export; true where anything is an error.
+fn export(check: &Check, read: &exports::ReadExport, cards: &flowdeck::Cards) -> bool {
+    let problems = exports::problems(read, cards);
+    let wrong = problems.iter().any(|d| d.severity == flowdeck::Severity::Error);
+    for diagnostic in &problems {
+        if check.json {
+            let mut line = diagnostic.to_json();
+            line["file"] = read.name.clone().into();
+            out::json(&line);
+        } else {
+            eprintln!("{}", exports::line(&read.name, diagnostic));
+        }
+    }
+    if !check.json && !wrong {
+        let report = &read.export.report;
+        let (flows, cards) = (count(report.flows.len() as u64, "flow"), count(report.cards.len() as u64, "card"));
+        out::text(&format!("{}: an export with {flows}, {cards}, no errors\n", read.name));
+    }
+    wrong
 }

@@ -11,6 +11,7 @@ pub(crate) mod connections;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod fmt;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod prompts;
 pub(crate) mod run;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::connections::SecretText;
-use flowdeck::model::{Fields, Flow, FlowName, Trigger, Value};
+use flowdeck::model::{Fields, Flow, Trigger, Value};
 use flowdeck::{Cards, Source};
 use flowdeck_server::wire::{FlowFile, Preflight, StartRun};
 use serde_json::json;
@@ -17,7 +17,6 @@ use serde_json::json;
 use crate::answer::options::{read_secret, refused};
 use crate::api::Api;
 use crate::end::{End, WrongFile, code_of, of_error, usage};
-use crate::files;
 use crate::options::Globals;
 use crate::out;
 use crate::screen::preflight;
@@ -25,6 +24,7 @@ use crate::screen::steps::Timeline;
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, Typed};
 use crate::watch::{Report, Watch};
+use crate::{exports, files};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -37,7 +37,7 @@ use crate::watch::{Report, Watch};
 Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 the file is wrong,
 75 paused and waiting (the message holds the command that answers), 130 after Ctrl-C.")]
 pub(crate) struct Run {
-    /// A flow file; `-` for standard input.
+    /// A flow file or an Okta export; `-` for standard input.
     file: PathBuf,
     /// Value of an input of the flow.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -50,7 +50,7 @@ pub(crate) struct Run {
     event: Option<PathBuf>,
     /// Which flow, where the file holds several.
     #[arg(long, value_name = "NAME")]
-    flow: Option<FlowName>,
+    flow: Option<String>,
     /// One JSON object a line, the run's result last.
     #[arg(long)]
     json: bool,
@@ -83,7 +83,8 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || run.json);
     let source = files::source(&run.file)?;
     let cards = Session::cards_of(globals)?;
-    let (flow, files) = flow_of(&source, &cards, run.flow.as_ref(), &mut terminal)?;
+    let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
+    let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), &mut terminal)?;
     let input = inputs(run, &flow, &mut terminal).await?;
     let event = event(run, &flow)?;
     let (name, text) = (source.name, source.text.to_string());
@@ -130,7 +131,7 @@ fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Pref
 fn flow_of(
     source: &Source,
     cards: &Cards,
-    name: Option<&FlowName>,
+    name: Option<&str>,
     terminal: &mut Terminal,
 ) -> Result<(Flow, BTreeMap<String, String>)> {
     let (checked, linked) = files::read(source, cards);
@@ -149,7 +150,7 @@ fn flow_of(
         (None, _) => bail!(usage(format!("{} holds several flows; choose with --flow: {names}", source.name))),
         (Some(name), flows) => flows
             .iter()
-            .find(|f| f.name == *name)
+            .find(|f| f.name.as_str() == name)
             .cloned()
             .ok_or_else(|| usage(format!("{} has no flow `{name}`; it has {names}", source.name))),
     };
@@ -209,6 +210,11 @@ fn event(run: &Run, flow: &Flow) -> Result<Option<Fields>> {
         (None, Trigger::Event(card)) => bail!(usage(format!(
             "{} is started by the event {}; give one with --event FILE, a JSON object with its fields",
             flow.name, card.card
+        ))),
+        // A scheduled flow that somebody starts by hand is due now.
+        (None, Trigger::Schedule(_)) => Ok(Some(Fields::one(
+            "scheduled_at",
+            flowdeck::engine::ports::Clock::now(&flowdeck::SystemClock::default()).to_iso(),
         ))),
         (None, _) => Ok(None),
     }

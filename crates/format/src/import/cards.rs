@@ -3,7 +3,7 @@
 //! Must never leave a card out without a word in the report.
 //! Tests: `tests/import.rs`.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flowdeck_model::flow::{Call, Mappings, Wait, WaitUntil};
@@ -15,7 +15,7 @@ use super::build::{Builder, Given, Scope, comment, fed, root};
 use super::names::Names;
 use super::order::Place;
 use super::raw::{Feed, RawCard, RawField};
-use super::source::Source;
+use super::source::{Source, constant};
 
 impl<'v> Builder<'_, 'v, '_> {
     /// The cards of a lane.
@@ -23,7 +23,11 @@ impl<'v> Builder<'_, 'v, '_> {
         let level = Arc::clone(&scope.level);
         let mut cards: Vec<Card> = Vec::new();
         let mut note = String::new();
-        for place in places {
+        for (nth, place) in places.iter().enumerate() {
+            if cards.last().is_some_and(ends) {
+                self.never_run(&level, &places[nth..]);
+                break;
+            }
             let from = cards.len();
             match place {
                 Place::Card(at) if level.cards[*at].is("control", "comment") => {
@@ -49,6 +53,21 @@ impl<'v> Builder<'_, 'v, '_> {
             last.note = if last.note.is_empty() { note } else { format!("{}\n\n{note}", last.note) };
         }
         cards
+    }
+
+    /// Cards behind a Return do not run, in Okta or here.
+    fn never_run(&mut self, level: &super::raw::Level<'v>, places: &[Place]) {
+        for at in inside(places) {
+            let raw = &level.cards[at];
+            if !raw.is("control", "comment") && !raw.is("control", "noop") && !raw.is("control", "join") {
+                let what = format!(
+                    "`{}` ({}) stood behind a card that always ends the flow, so it never ran: left out",
+                    raw.title,
+                    raw.name()
+                );
+                self.import.report.lost(self.flow.as_str(), "", what);
+            }
+        }
     }
 
     /// One card; some need more than one, none at all for those that do nothing.
@@ -205,7 +224,7 @@ impl<'v> Builder<'_, 'v, '_> {
         &mut self,
         scope: &mut Scope<'v>,
         (join, id): (usize, &CardId),
-        sides: &[HashSet<usize>; 2],
+        sides: &[BTreeSet<usize>; 2],
         then: &mut Lane,
         otherwise: &mut Lane,
     ) {
@@ -227,7 +246,7 @@ impl<'v> Builder<'_, 'v, '_> {
                 let feed = own.or_else(|| feeds.iter().find(|feed| place(feed).is_none()));
                 let value = match feed {
                     Some(feed) => fed(scope, *feed, 0).mapping(),
-                    None => Mapping::Literal(input.data.clone()),
+                    None => constant(input.data.clone()),
                 };
                 lane.give.insert(key.clone(), value);
             }
@@ -375,9 +394,18 @@ impl<'v> Builder<'_, 'v, '_> {
     }
 }
 
+/// Whether nothing behind this card runs.
+fn ends(card: &Card) -> bool {
+    match &card.kind {
+        CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
+        CardKind::If { then, otherwise, .. } => then.cards.iter().any(ends) && otherwise.cards.iter().any(ends),
+        _ => false,
+    }
+}
+
 /// All cards of a lane, those in lanes inside it too.
-fn inside(places: &[Place]) -> HashSet<usize> {
-    let mut cards = HashSet::new();
+fn inside(places: &[Place]) -> BTreeSet<usize> {
+    let mut cards = BTreeSet::new();
     let mut left: Vec<&Place> = places.iter().collect();
     while let Some(place) = left.pop() {
         match place {

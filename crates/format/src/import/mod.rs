@@ -181,7 +181,7 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
     }
     if state.cards_left == 0 {
         let message = format!("the export has more than {CARDS_MAX} cards; those beyond are left out");
-        diagnostics.push(problem("too-many-cards", message, "export fewer flows at once", String::new()));
+        diagnostics.insert(0, problem("too-many-cards", message, "export fewer flows at once", String::new()));
     }
     let mut flows = Vec::new();
     for (raw, mut one) in built {
@@ -216,7 +216,7 @@ fn read_flows<'v>(data: &'v Value, state: &mut Import<'v, '_>, diagnostics: &mut
     for (at, (id, flow)) in members(data, "flos").enumerate() {
         if at == FLOWS_MAX {
             let message = format!("the export has more than {FLOWS_MAX} flows; those beyond are left out");
-            diagnostics.push(problem("too-many-flows", message, "export fewer flows at once", String::new()));
+            diagnostics.insert(0, problem("too-many-flows", message, "export fewer flows at once", String::new()));
             break;
         }
         let title = text(flow, "name");
@@ -259,8 +259,8 @@ fn read_tables<'v>(data: &'v Value, state: &mut Import<'v, '_>) {
                 "bln" => ColumnType::Boolean,
                 _ => ColumnType::Text,
             };
-            let name = text(column, "name");
-            if !name.is_empty() && columns.iter().all(|c| c.name != name) {
+            let name = raw::key(text(column, "name"));
+            if name != "_" && columns.iter().all(|c| c.name != name) {
                 columns.push(Column { name: name.to_owned(), kind });
             }
             let default = column.get("default").and_then(Value::as_str).unwrap_or("");

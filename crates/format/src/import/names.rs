@@ -81,12 +81,14 @@ pub(super) struct Names {
 impl Names {
     /// Names of cards of one flow.
     pub(super) fn of_cards() -> Self {
-        Self { taken: TAKEN.iter().map(|word| (*word).to_owned()).collect() }
+        Self::default()
     }
 
     /// The first free one of `base`, `base_2`, `base_3`, …
     fn free(&mut self, base: &str, between: &str) -> String {
-        let mut name = base.to_owned();
+        // Words that mean something else are never bare: `return_1`.
+        let word = between == "_" && TAKEN.contains(&base);
+        let mut name = if word { format!("{base}_1") } else { base.to_owned() };
         let mut number = 1usize;
         while !self.taken.insert(name.clone()) {
             number += 1;
@@ -200,11 +202,12 @@ mod tests {
             ("Read User", "read_user"),
             ("Read User", "read_user_2"),
             ("If/Else", "if_else"),
-            ("Return", "return_2"),
+            ("Return", "return_1"),
             ("2nd try", "card_2nd_try"),
             ("été", "t"),
             ("日本", "card"),
             ("createRow", "create_row"),
+            ("List", "list_1"),
             ("List", "list_2"),
         ];
         for (title, id) in cases {

@@ -11,6 +11,8 @@ use flowdeck_model::{FieldDecl, FieldType, Value};
 const TYPE_DEPTH_MAX: usize = 8;
 /// Most fields of an object type that are kept.
 const TYPE_FIELDS_MAX: usize = 200;
+/// Longest key that is kept, in bytes; groups come before it.
+pub(super) const KEY_BYTES_MAX: usize = 120;
 
 /// A text member.
 pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
@@ -237,8 +239,11 @@ fn one_field<'v>(id: &'v str, field: &'v Value) -> RawField<'v> {
     let kind = field_type(value.get("type").unwrap_or(&NULL), 0);
     RawField {
         id,
-        group: text(field, "group"),
-        key: text(field, "key"),
+        group: match text(field, "group") {
+            "" => "",
+            group => key(group),
+        },
+        key: key(text(field, "key")),
         kind: if list { kind.list() } else { kind },
         data: value.get("data").unwrap_or(&NULL),
         proxy: value.get("proxy").unwrap_or(&NULL),
@@ -246,6 +251,11 @@ fn one_field<'v>(id: &'v str, field: &'v Value) -> RawField<'v> {
         custom: member(field, &["metadata", "custom"]).as_bool().unwrap_or(false),
         metadata: field.get("metadata").unwrap_or(&NULL),
     }
+}
+
+/// A key that a file can hold.
+pub(super) fn key(key: &str) -> &str {
+    if (1..=KEY_BYTES_MAX).contains(&key.len()) { key } else { "_" }
 }
 
 /// A type by its word, or by the shape of an object.
@@ -261,7 +271,7 @@ fn field_type(kind: &Value, depth: usize) -> FieldType {
             _ => FieldType::Any,
         },
         Value::Object(shape) if depth < TYPE_DEPTH_MAX && shape.len() <= TYPE_FIELDS_MAX => {
-            let inner = shape.iter().map(|(key, inner)| {
+            let inner = shape.iter().filter(|(name, _)| key(name) == name.as_str()).map(|(key, inner)| {
                 let kind = field_type(inner.get("type").unwrap_or(&NULL), depth + 1);
                 let list = inner.get("collection").and_then(Value::as_bool).unwrap_or(false);
                 FieldDecl::new(key, if list { kind.list() } else { kind })

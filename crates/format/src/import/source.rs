@@ -66,6 +66,7 @@ impl Source {
     pub(super) fn mapping(self) -> Mapping {
         let mapping = match self {
             Self::Place(reference) => Mapping::Reference(reference),
+            Self::Made(Mapping::Literal(value)) => return constant(value),
             Self::Made(mapping) => mapping,
         };
         if stands(&mapping) { mapping } else { Mapping::default() }
@@ -91,6 +92,25 @@ impl Source {
         };
         if wrap { converted.through("list") } else { converted }
     }
+}
+
+/// A constant; where a file could not hold it as it is (strange keys, great depth), as JSON text that is parsed.
+pub(super) fn constant(value: Value) -> Mapping {
+    if fits(&value, 0) {
+        return Mapping::Literal(value);
+    }
+    let json = value.to_string();
+    Expression::parse(&format!("parse({})", quoted(&json))).map(Mapping::Expression).unwrap_or_default()
+}
+
+fn fits(value: &Value, depth: usize) -> bool {
+    depth < 24
+        && match value {
+            Value::String(text) => text.len() <= 500_000,
+            Value::Array(list) => list.iter().all(|v| fits(v, depth + 1)),
+            Value::Object(map) => map.iter().all(|(key, v)| (1..=256).contains(&key.len()) && fits(v, depth + 1)),
+            _ => true,
+        }
 }
 
 /// An expression as a source; nothing where it is too large.
@@ -152,7 +172,7 @@ fn mapping_expression(mapping: &Mapping) -> String {
 /// Whether a mapping reads back as itself.
 pub(super) fn stands(mapping: &Mapping) -> bool {
     match mapping {
-        Mapping::Literal(_) => true,
+        Mapping::Literal(value) => fits(value, 0),
         other => Mapping::parse(&other.source()).as_ref() == Ok(other),
     }
 }

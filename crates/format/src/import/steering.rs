@@ -13,9 +13,7 @@ use indexmap::IndexMap;
 use super::build::{Builder, Given, Scope};
 use super::raw::RawField;
 use super::source::Source;
-
-/// Most iterations at once.
-const CONCURRENCY_MAX: u64 = 1000;
+use crate::limits::CONCURRENCY_MAX;
 
 /// The names inside a loop.
 struct Inside {

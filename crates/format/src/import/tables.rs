@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use super::build::{Builder, Given, Scope};
 use super::raw::text;
-use super::source::Source;
+use super::source::{Source, constant};
 
 /// Comparisons of a where-expression.
 const COMPARE: &[(&str, &str)] = &[
@@ -166,7 +166,7 @@ impl<'v> Builder<'_, 'v, '_> {
         for term in terms.iter().take(100) {
             let value = match term.get("rhd").filter(|rhd| rhd.is_object()) {
                 Some(rhd) => self.other_side(scope, at, rhd).mapping(),
-                None => Mapping::Literal(term.get("rhs").cloned().unwrap_or_default()),
+                None => constant(term.get("rhs").cloned().unwrap_or_default()),
             };
             let operator = text(term, "op").trim();
             let compare =

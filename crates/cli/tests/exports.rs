@@ -1,0 +1,77 @@
+//! The real binary on an Okta export: check, import, run.
+//!
+//! Must never touch the network, nor use a real export.
+//! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A manual flow with one Compose and one Return, under a name that says nothing of its form.
+const EXPORT: &str = r#"{"type":"flopack","version":"1.5.0","data":{"configs":{},"tables":{},"groups":{},"flos":{"f1":{"id":"f1",
+"name":"Say hello","description":"","data":{"cron":{},"orderings":{"e1":["ev","c1"],"e2":["c1","r1"]},"methods":[
+{"uuid":"ev","address":"root:kernel:control:0.0.1:noop","branches":{},"joins":{},"pins":{},"node":{"model":{"displayed":true,"metadata":{"name":"Start"},"inputs":{"data":{}},"outputs":{"data":{}}}}},
+{"uuid":"c1","address":"root:kernel:string:0.0.1:compose","branches":{},"joins":{},"pins":{"o1":{"r1":[{"input":"i1","transform":null}]}},"node":{"model":{"displayed":true,"metadata":{"name":"Greeting"},
+ "inputs":{"data":{"t0":{"id":"t0","group":null,"key":"_text_","value":{"type":"string","collection":false,"data":"Hello!"}}}},
+ "outputs":{"data":{"o1":{"id":"o1","group":null,"key":"output","value":{"type":"string","collection":false,"data":""}}}}}}},
+{"uuid":"r1","address":"root:kernel:control:0.0.1:return","branches":{},"joins":{},"pins":{},"node":{"model":{"displayed":true,"metadata":{"name":"Return"},
+ "inputs":{"data":{"i1":{"id":"i1","group":null,"key":"greeting","value":{"type":"string","collection":false,"data":""}}}},"outputs":{"data":{}}}}}
+]}}}}}"#;
+
+fn flowdeck(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_flowdeck"))
+        .current_dir(folder)
+        .env("XDG_RUNTIME_DIR", folder)
+        .env("XDG_CONFIG_HOME", folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn an_export_is_checked_imported_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("hello.bin"), EXPORT).unwrap();
+
+    let checked = flowdeck(folder.path(), &["check", "hello.bin"]);
+    assert!(
+        checked.status.success() && said(&checked).contains("an export with 1 flow, 2 cards"),
+        "{}",
+        said(&checked)
+    );
+
+    let imported = flowdeck(folder.path(), &["import", "hello.bin", "--out", "flows"]);
+    assert!(imported.status.success(), "{}", said(&imported));
+    assert!(said(&imported).contains("say-hello  (manual, off)"), "{}", said(&imported));
+    let report = std::fs::read_to_string(folder.path().join("flows/import-report.json")).unwrap();
+    assert!(report.contains("\"export_card\": \"c1\"") && report.contains("\"card\": \"greeting\""), "{report}");
+    let again = flowdeck(folder.path(), &["import", "hello.bin", "--out", "flows"]);
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    assert!(flowdeck(folder.path(), &["import", "hello.bin", "--out", "flows", "--force"]).status.success());
+
+    let native = flowdeck(folder.path(), &["run", "flows/say-hello.flow.yaml", "--json", "--no-input"]);
+    let direct = flowdeck(folder.path(), &["run", "hello.bin", "--flow", "Say hello", "--json", "--no-input"]);
+    for run in [&native, &direct] {
+        assert!(run.status.success() && said(run).contains("\"greeting\":\"Hello!\""), "{}", said(run));
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("cut.flopack"), &EXPORT[..EXPORT.len() / 2]).unwrap();
+    let cut = flowdeck(folder.path(), &["check", "cut.flopack"]);
+    assert_eq!(cut.status.code(), Some(65), "{}", said(&cut));
+    assert!(said(&cut).contains("cut off"), "{}", said(&cut));
+    let unknown = EXPORT.replace("root:kernel:string:0.0.1:compose", "root:channels:http:acme:1.0.0:doThing");
+    std::fs::write(folder.path().join("unknown.flopack"), unknown).unwrap();
+    let run = flowdeck(folder.path(), &["run", "unknown.flopack", "--no-input"]);
+    assert_eq!(run.status.code(), Some(65), "{}", said(&run));
+    assert!(said(&run).contains("acme"), "{}", said(&run));
+    std::fs::write(folder.path().join("none.yaml"), "flow: x\ncards: []\n").unwrap();
+    assert_eq!(flowdeck(folder.path(), &["import", "none.yaml", "--out", "f"]).status.code(), Some(65));
+}
