@@ -22,8 +22,8 @@ use crate::{ballast, blobs, check, fault};
 
 const GROUP_COMMITS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
-/// How often the writer lets callers run before it begins a group much smaller than the one before.
-const GATHER_TRIES: usize = 8;
+/// How often the writer lets callers run before it begins a group without those that were answered just now.
+const GATHER_TRIES: usize = 32;
 /// Only to look up from time to time; the end of the store wakes the writer.
 const NOTHING_TO_DO: Duration = Duration::from_secs(3600);
 
@@ -55,9 +55,11 @@ impl Writer {
             let patience = if self.log.tail_bytes() > 0 { self.options.checkpoint_after } else { NOTHING_TO_DO };
             match queue.take(patience) {
                 Taken::Requests(mut requests) => {
-                    // Those answered just now are about to ask again; the first of them need not pay for a sync alone.
+                    // Those answered just now are about to ask again. Without them the callers fall into two halves
+                    // that take turns, and each half pays for a sync of its own.
+                    let expected = last + requests.len();
                     for _ in 0..GATHER_TRIES {
-                        if requests.len() * 2 >= last {
+                        if last <= 1 || requests.len() * 8 >= expected * 7 {
                             break;
                         }
                         std::thread::yield_now();
