@@ -1,0 +1,153 @@
+//! `cargo xtask corpus`: the proof over real exports and scenarios.
+//!
+//! Must never open a connection, nor pass where something was left out.
+//! Tests: beside each module; the corpus is the test.
+
+mod begin;
+mod host;
+mod judge;
+mod lenient;
+mod made;
+mod names;
+mod report;
+mod sample;
+mod scenario;
+mod source;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use flowdeck::egress::{Egress, Policy};
+use flowdeck_apps::AppHost;
+use indexmap::IndexMap;
+
+use report::Report;
+use scenario::Scenario;
+
+const HELP: &str = "cargo xtask corpus [DIR] [--json] [--scenarios DIR --exports DIR] [--only TEXT]
+
+  DIR                every export below it is loaded, printed and read again, and each of its flows is run
+  --scenarios DIR    runs the scenario files in DIR; may be given more than once
+  --exports DIR      where the exports of the scenarios are
+  --only TEXT        only exports and scenarios with TEXT in their name
+  --json             one object a line
+";
+
+#[derive(Debug, Default)]
+struct Asked {
+    folders: Vec<PathBuf>,
+    scenarios: Vec<PathBuf>,
+    exports: Option<PathBuf>,
+    only: Option<String>,
+    json: bool,
+}
+
+fn asked() -> Result<Asked> {
+    let mut asked = Asked::default();
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().with_context(|| format!("{arg} needs a value\n\n{HELP}"));
+        match arg.as_str() {
+            "--json" => asked.json = true,
+            "--scenarios" => asked.scenarios.push(value()?.into()),
+            "--exports" => asked.exports = Some(value()?.into()),
+            "--only" => asked.only = Some(value()?),
+            "--help" | "-h" => bail!("{HELP}"),
+            other if other.starts_with('-') => bail!("unknown option `{other}`\n\n{HELP}"),
+            folder => asked.folders.push(folder.into()),
+        }
+    }
+    if asked.folders.is_empty() && asked.scenarios.is_empty() {
+        bail!("{HELP}");
+    }
+    Ok(asked)
+}
+
+fn main() -> ExitCode {
+    let done = asked().and_then(|asked| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let holds = runtime.block_on(all(&asked));
+        // What hangs must not hold the end up.
+        runtime.shutdown_background();
+        holds
+    });
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn all(asked: &Asked) -> Result<bool> {
+    let cards = flowdeck::Cards::with_files(&IndexMap::new(), &[])?;
+    let tables = AppHost::new(cards.apps().clone(), Egress::new(Policy::default())?);
+    let mut report = Report::new(asked.json);
+    let wanted = |name: &str| asked.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    for folder in &asked.folders {
+        let files = exports(folder)?;
+        if files.is_empty() {
+            bail!("there is no export below {}", folder.display());
+        }
+        for file in files {
+            let name = name_of(&file, folder);
+            if wanted(&name) {
+                let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+                report.sample(sample::check(&name, &bytes, &cards, &tables).await);
+            }
+        }
+    }
+    for folder in &asked.scenarios {
+        let exports = asked.exports.clone().or_else(|| asked.folders.first().cloned());
+        let exports = exports.context("--scenarios needs --exports")?;
+        for file in json_files(folder)? {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
+            let scenario: Scenario = serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
+            if wanted(&scenario.id) {
+                let bytes = std::fs::read(exports.join(&scenario.export))
+                    .with_context(|| format!("read the export of scenario {}", scenario.id))?;
+                report.scenario(scenario::run(&scenario, &bytes, &cards, &tables).await);
+            }
+        }
+    }
+    Ok(report.close())
+}
+
+/// All exports below a folder, in order.
+fn exports(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut left = vec![(folder.to_path_buf(), 0)];
+    while let Some((folder, depth)) = left.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))? {
+            let path = entry?.path();
+            if path.is_dir() && depth < 10 {
+                left.push((path, depth + 1));
+            } else if path.extension().is_some_and(|e| ["flopack", "folder", "flow"].iter().any(|x| e == *x)) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
+    let mut files: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    files.sort();
+    if files.is_empty() {
+        bail!("there is no scenario in {}", folder.display());
+    }
+    Ok(files)
+}
+
+/// The export's folder and name below the corpus.
+fn name_of(file: &Path, folder: &Path) -> String {
+    let below = file.strip_prefix(folder).unwrap_or(file).display().to_string();
+    below.trim_end_matches("/workflow.flopack").to_owned()
+}

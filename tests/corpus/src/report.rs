@@ -1,0 +1,159 @@
+//! One line for each export and scenario, and the totals.
+//!
+//! Must never count what was not run as passed.
+//! Tests: below.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::sample::Verdict;
+use crate::scenario::Outcome;
+
+/// Most reasons shown on a line for people.
+const SHOWN_MAX: usize = 3;
+
+/// What was found so far.
+#[derive(Debug)]
+pub(crate) struct Report {
+    json: bool,
+    exports: usize,
+    loaded: usize,
+    came_back: usize,
+    ran: usize,
+    scenarios: usize,
+    passed: usize,
+    advice: usize,
+    advice_passed: usize,
+    compared: BTreeSet<String>,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Self {
+        let (exports, loaded, came_back, ran) = (0, 0, 0, 0);
+        let (scenarios, passed, advice, advice_passed) = (0, 0, 0, 0);
+        Self {
+            json,
+            exports,
+            loaded,
+            came_back,
+            ran,
+            scenarios,
+            passed,
+            advice,
+            advice_passed,
+            compared: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn sample(&mut self, verdict: Verdict) {
+        self.exports += 1;
+        self.loaded += usize::from(verdict.unknown.is_empty());
+        self.came_back += usize::from(verdict.round_trip.is_empty());
+        self.ran += usize::from(verdict.runs.is_empty());
+        if self.json {
+            let mut line = serde_json::to_value(&verdict).unwrap_or_default();
+            line["type"] = json!("export");
+            line["holds"] = json!(verdict.holds());
+            println!("{line}");
+            return;
+        }
+        let mark = |wrong: &[String]| if wrong.is_empty() { "ok" } else { "NO" };
+        let (a, b, c) = (mark(&verdict.unknown), mark(&verdict.round_trip), mark(&verdict.runs));
+        println!("{:55} a {a} b {b} c {c}  {} flows, {} cards", verdict.name, verdict.flows, verdict.cards);
+        for (letter, wrong) in [("a", &verdict.unknown), ("b", &verdict.round_trip), ("c", &verdict.runs)] {
+            show(letter, wrong);
+        }
+    }
+
+    pub(crate) fn scenario(&mut self, outcome: Outcome) {
+        let (passed, advice) = (outcome.wrong.is_empty(), !outcome.doubts.is_empty());
+        self.scenarios += 1;
+        self.passed += usize::from(passed);
+        self.advice += usize::from(advice);
+        self.advice_passed += usize::from(advice && passed);
+        self.compared.extend(outcome.compared.iter().cloned());
+        if self.json {
+            let mut line = serde_json::to_value(&outcome).unwrap_or_default();
+            line["type"] = json!("scenario");
+            line["holds"] = json!(passed);
+            println!("{line}");
+            return;
+        }
+        let mark = match (passed, advice) {
+            (true, _) => "ok",
+            (false, true) => "differs",
+            (false, false) => "NO",
+        };
+        let doubts = if advice { format!("  advice: {}", outcome.doubts.join(", ")) } else { String::new() };
+        println!("scenario {:30} {mark}{doubts}", outcome.id);
+        show("-", &outcome.wrong);
+    }
+
+    /// Prints the totals. Answers whether all holds; scenarios that are advice may differ.
+    pub(crate) fn close(self) -> bool {
+        let firm = self.scenarios - self.advice;
+        let firm_passed = self.passed - self.advice_passed;
+        if self.json {
+            println!(
+                "{}",
+                json!({"type": "totals", "exports": self.exports, "loaded": self.loaded, "round_trip": self.came_back,
+                    "runs": self.ran, "scenarios": self.scenarios, "passed": self.passed, "firm": firm,
+                    "firm_passed": firm_passed, "advice": self.advice, "advice_passed": self.advice_passed,
+                    "cards_compared": self.compared})
+            );
+        } else {
+            println!(
+                "exports    (a) {0}/{3}  (b) {1}/{3}  (c) {2}/{3}",
+                self.loaded, self.came_back, self.ran, self.exports
+            );
+            println!(
+                "scenarios  {}/{}; without doubt {firm_passed}/{firm}, advice {}/{}; {} sorts of cards compared",
+                self.passed,
+                self.scenarios,
+                self.advice_passed,
+                self.advice,
+                self.compared.len()
+            );
+        }
+        let exports = [self.loaded, self.came_back, self.ran].iter().all(|n| *n == self.exports);
+        exports && firm == firm_passed
+    }
+}
+
+fn show(letter: &str, wrong: &[String]) {
+    for line in wrong.iter().take(SHOWN_MAX) {
+        println!("    {letter} {line}");
+    }
+    if wrong.len() > SHOWN_MAX {
+        println!("    {letter} and {} more (--json shows all)", wrong.len() - SHOWN_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(doubts: &[&str], wrong: &[&str]) -> Outcome {
+        let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
+        Outcome { id: "s".into(), export: String::new(), doubts: own(doubts), wrong: own(wrong), compared: Vec::new() }
+    }
+
+    #[test]
+    fn only_advice_may_differ() {
+        let check = |outcomes: Vec<Outcome>| {
+            let mut report = Report::new(true);
+            outcomes.into_iter().for_each(|o| report.scenario(o));
+            report.close()
+        };
+        assert!(check(vec![outcome(&[], &[]), outcome(&["x"], &["differs"])]));
+        assert!(!check(vec![outcome(&[], &["differs"])]));
+    }
+
+    #[test]
+    fn an_export_that_falls_short_in_one_way_is_not_passed() {
+        let mut report = Report::new(true);
+        report.sample(Verdict { runs: vec!["hangs".into()], ..Verdict::default() });
+        assert!(!report.close());
+    }
+}

@@ -1,0 +1,141 @@
+//! One scenario: seeds tables, runs the flow with scripted apps, holds everything against what is expected.
+//!
+//! Must never pass a scenario whose export or flow is not there.
+//! Tests: the scenario files.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowdeck_apps::AppHost;
+use flowdeck_model::table::TableOp;
+use flowdeck_model::{CardKind, Flow, Millis, TableName, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::Map;
+
+use crate::begin;
+use crate::host::{Answers, StandIn};
+use crate::judge;
+use crate::lenient::Opaque;
+use crate::source::Sample;
+use crate::world::{World, prepared};
+
+/// A scenario file.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Scenario {
+    pub(crate) id: String,
+    /// The export, relative to the folder of exports.
+    pub(crate) export: String,
+    /// The flow's name in the export.
+    pub(crate) flow: String,
+    #[serde(default)]
+    pub(crate) inputs: Value,
+    #[serde(default)]
+    pub(crate) tables: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) app_answers: HashMap<String, Vec<Value>>,
+    #[serde(default)]
+    pub(crate) clock: Option<String>,
+    pub(crate) expected: Value,
+    #[serde(default)]
+    pub(crate) unknowns_touched: Vec<String>,
+}
+
+impl Scenario {
+    /// Whether it is advice only: what it holds depends on behaviour that nobody documents.
+    pub(crate) fn is_advice(&self) -> bool {
+        self.unknowns_touched.iter().any(|name| !name.starts_with("order:") && !name.starts_with("response:"))
+    }
+}
+
+/// What came of one.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    pub(crate) id: String,
+    pub(crate) export: String,
+    /// Marks of doubt that make it advice.
+    pub(crate) doubts: Vec<String>,
+    /// What is not as expected.
+    pub(crate) wrong: Vec<String>,
+    /// `family/method` of cards whose outputs were compared.
+    pub(crate) compared: Vec<String>,
+}
+
+/// Runs one scenario over its export.
+pub(crate) async fn run(scenario: &Scenario, bytes: &[u8], cards: &flowdeck::Cards, tables: &AppHost) -> Outcome {
+    let mut outcome = Outcome {
+        id: scenario.id.clone(),
+        export: scenario.export.clone(),
+        doubts: if scenario.is_advice() { scenario.unknowns_touched.clone() } else { Vec::new() },
+        wrong: Vec::new(),
+        compared: Vec::new(),
+    };
+    if let Err(why) = play(scenario, bytes, cards, tables, &mut outcome).await {
+        outcome.wrong.push(why);
+    }
+    outcome
+}
+
+async fn play(
+    scenario: &Scenario,
+    bytes: &[u8],
+    cards: &flowdeck::Cards,
+    tables: &AppHost,
+    outcome: &mut Outcome,
+) -> Result<(), String> {
+    let sample = Arc::new(Sample::read(&scenario.export, bytes, cards)?);
+    let name = sample.export.named(&scenario.flow).map(|f| f.flow.clone());
+    let name = name.ok_or_else(|| format!("there is no flow `{}`", scenario.flow))?;
+    let flow = sample.export.whole(&name).ok_or("the flow cannot be put together")?;
+    let flow = prepared(flow);
+    let clock = scenario.clock.as_deref().unwrap_or("2024-01-15T10:30:00.000Z");
+    let now: jiff::Timestamp = clock.parse().map_err(|e| format!("clock: {e}"))?;
+    let answers = Answers::Script(scenario.app_answers.clone());
+    let host = Arc::new(StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers));
+    let world = Arc::new(World::new(host.clone(), &flow, Millis(now.as_millisecond())));
+    let mut opaque = Opaque::default();
+    seed(scenario, &sample, &flow, &world).await?;
+    let mut last = None;
+    for start in begin::scripted(&flow, &scenario.inputs, clock, cards) {
+        last = Some(world.run(start).await?);
+    }
+    let ran = last.ok_or("it starts nothing")?;
+    let mut found = judge::Found { outcome, opaque: &mut opaque, sample: &sample, flow: &flow, cards };
+    found.tables(&scenario.expected, &scenario.tables, &world).await;
+    found.end(&scenario.expected, &ran);
+    found.calls(&scenario.expected, &host.called.lock(), &host);
+    found.outputs(&scenario.expected, &ran);
+    Ok(())
+}
+
+async fn seed(scenario: &Scenario, sample: &Sample, flow: &Flow, world: &World) -> Result<(), String> {
+    let decls = || flow.tables.iter().chain(flow.helpers.values().flat_map(|h| &h.tables));
+    for decl in decls() {
+        world.table(&TableOp::Define(decl.clone())).await.map_err(|e| e.to_string())?;
+    }
+    for (name, rows) in &scenario.tables {
+        let table = sample.tables.get(name).ok_or_else(|| format!("there is no table `{name}`"))?;
+        if decls().all(|d| d.name.as_str() != table) {
+            continue;
+        }
+        let table: TableName = table.parse().map_err(|_| format!("`{table}` is no table name"))?;
+        for row in rows.as_array().into_iter().flatten() {
+            let mut values = row.as_object().cloned().unwrap_or_default();
+            values.remove("Row ID");
+            let op = TableOp::Create { table: table.clone(), values };
+            world.table(&op).await.map_err(|e| format!("table `{name}`: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a card of ours is a function or action of the catalogue.
+pub(crate) fn called_card(kind: &CardKind) -> Option<&flowdeck_model::CardName> {
+    match kind {
+        CardKind::Call(call) => Some(&call.card),
+        CardKind::ForEach(each) => match &each.each.items {
+            flowdeck_model::flow::Items::Pages(call) => Some(&call.card),
+            flowdeck_model::flow::Items::List(_) => None,
+        },
+        _ => None,
+    }
+}
