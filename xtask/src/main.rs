@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask test | soak | bench | tidy | docs | setup`.
+//! The project's own commands: `cargo xtask test | soak | corpus | bench | tidy | docs | setup`.
 //!
 //! Must never be needed to build or run flowdeck itself.
 //! Tests: beside each module; `cargo xtask test` runs itself in the gate.
 
 mod bench;
+mod corpus;
 mod lints;
 mod report;
 mod setup;
@@ -18,6 +19,7 @@ const HELP: &str = "cargo xtask COMMAND
 
   test            the gate: set-up, tidy, lints, all tests; at most 30 minutes on 2 cores
   soak [NAME…]    long checks by name; `soak list` names them
+  corpus DIR      exports below DIR: loaded, printed and read back, every flow run; scenarios (`corpus --help`)
   bench [NAME…]   ratios against the machine's own limits; `bench list` names them
   tidy            house rules: arrows between crates, file sizes, licences, words
   docs            writes the reference of the function cards into docs/
@@ -41,6 +43,7 @@ fn command() -> Result<()> {
     match command.as_str() {
         "test" => test::run(&rest),
         "soak" => soak::run(&rest),
+        "corpus" => corpus::run(&rest),
         "bench" => bench::run(&rest),
         "tidy" => tidy::run(),
         "docs" => shell::must(shell::cargo().args([

@@ -10,10 +10,10 @@ use anyhow::{Result, bail};
 
 use crate::report::{NotRun, Report};
 use crate::setup::{self, SetUp};
-use crate::{lints, shell, tidy};
+use crate::{corpus, lints, shell, tidy};
 
 /// Every step, in the order of what fails soonest.
-const STEPS: &[&str] = &["tidy", "fmt", "clippy", "tests"];
+const STEPS: &[&str] = &["tidy", "fmt", "clippy", "tests", "corpus"];
 
 /// Runs every step of the gate, or only the named ones.
 pub(crate) fn run(only: &[String]) -> Result<()> {
@@ -47,6 +47,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
                 report.check("cargo fmt --all --check", ok);
             }
             "clippy" => report.check("cargo clippy --workspace --all-targets", lints::run()?),
+            "corpus" => corpus::gate(&mut report)?,
             _ => tests(&set_up, &mut report)?,
         }
         times.push((step, began.elapsed()));

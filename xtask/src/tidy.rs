@@ -44,6 +44,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("flowdeck-playground", &[]),
     ("flowdeck-sim", &["flowdeck-model", "flowdeck-engine"]),
     ("flowdeck-tests", &["flowdeck", "flowdeck-model"]),
+    // A tool like the command, over the parts: it runs exports against stand-in apps.
+    (
+        "flowdeck-corpus",
+        &["flowdeck", "flowdeck-model", "flowdeck-format", "flowdeck-engine", "flowdeck-apps", "flowdeck-sim"],
+    ),
     ("xtask", &[]),
 ];
 

@@ -30,11 +30,7 @@ pub(crate) fn scripted(flow: &Arc<Flow>, inputs: &Value, clock: &str, catalogue:
     let decl = event_decl(flow, catalogue);
     let outputs = decl.as_ref().map_or(&[][..], |d| d.outputs.as_slice());
     if let Value::Array(events) = &inputs["events"] {
-        let fields = |event: &Value| {
-            let groups = if event["Output"].is_object() { &event["Output"] } else { event };
-            names::to_fields(outputs, groups)
-        };
-        return events.iter().map(|event| start(Fields::new(), Some(fields(event)))).collect();
+        return events.iter().map(|event| start(Fields::new(), Some(names::to_fields(outputs, event)))).collect();
     }
     if inputs["outputs"].is_object() {
         return vec![start(Fields::new(), Some(names::to_fields(outputs, &inputs["outputs"])))];

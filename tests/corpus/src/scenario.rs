@@ -93,7 +93,7 @@ async fn play(
     let host = Arc::new(StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers));
     let world = Arc::new(World::new(host.clone(), &flow, Millis(now.as_millisecond())));
     let mut opaque = Opaque::default();
-    seed(scenario, &sample, &flow, &world).await?;
+    seed(scenario, &sample, &flow, &world, &mut opaque).await?;
     let mut last = None;
     for start in begin::scripted(&flow, &scenario.inputs, clock, cards) {
         last = Some(world.run(start).await?);
@@ -107,7 +107,13 @@ async fn play(
     Ok(())
 }
 
-async fn seed(scenario: &Scenario, sample: &Sample, flow: &Flow, world: &World) -> Result<(), String> {
+async fn seed(
+    scenario: &Scenario,
+    sample: &Sample,
+    flow: &Flow,
+    world: &World,
+    opaque: &mut Opaque,
+) -> Result<(), String> {
     let decls = || flow.tables.iter().chain(flow.helpers.values().flat_map(|h| &h.tables));
     for decl in decls() {
         world.table(&TableOp::Define(decl.clone())).await.map_err(|e| e.to_string())?;
@@ -118,11 +124,12 @@ async fn seed(scenario: &Scenario, sample: &Sample, flow: &Flow, world: &World) 
             continue;
         }
         let table: TableName = table.parse().map_err(|_| format!("`{table}` is no table name"))?;
-        for row in rows.as_array().into_iter().flatten() {
+        for (at, row) in rows.as_array().into_iter().flatten().enumerate() {
             let mut values = row.as_object().cloned().unwrap_or_default();
             values.remove("Row ID");
             let op = TableOp::Create { table: table.clone(), values };
-            world.table(&op).await.map_err(|e| format!("table `{name}`: {e}"))?;
+            let made = world.table(&op).await.map_err(|e| format!("table `{name}`: {e}"))?;
+            opaque.seeded(at + 1, made.get("Row ID").as_str().unwrap_or_default());
         }
     }
     Ok(())

@@ -1,0 +1,61 @@
+//! `cargo xtask corpus`: builds and runs the proof over real exports and scenarios (`tests/corpus`).
+//!
+//! Must never pass in the gate where the corpus is not there without saying so.
+//! Tests: below, and the tool's own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::report::Report;
+use crate::shell;
+
+/// Our own scenarios, over the same exports.
+const SCENARIOS: &str = "tests/corpus/scenarios";
+
+/// Runs it with these arguments, in the folder of the caller.
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    if !tool(args)? {
+        bail!("the corpus falls short");
+    }
+    Ok(())
+}
+
+fn tool(args: &[String]) -> Result<bool> {
+    let mut command = shell::cargo();
+    let manifest = shell::root().join("Cargo.toml");
+    command.args(["run", "--quiet", "--package", "flowdeck-corpus", "--manifest-path"]).arg(manifest).arg("--");
+    command.args(args).current_dir(std::env::current_dir()?);
+    shell::stream(&mut command, |_| {})
+}
+
+/// The corpus beside the checkout, where it is there.
+fn beside(root: &Path) -> Option<PathBuf> {
+    let folder = root.parent()?.join("shared/corpus");
+    folder.join("okta-templates").is_dir().then_some(folder)
+}
+
+/// The step of the gate: exports, their scenarios and ours.
+pub(crate) fn gate(report: &mut Report) -> Result<()> {
+    let Some(folder) = beside(&shell::root()) else {
+        report.missing("corpus (there is no folder `../shared/corpus` beside the checkout)".to_owned());
+        return Ok(());
+    };
+    let text = |path: PathBuf| path.display().to_string();
+    let mut args = vec![text(folder.clone()), "--exports".into(), text(folder.clone())];
+    for scenarios in [folder.join("scenarios"), shell::root().join(SCENARIOS)] {
+        args.extend(["--scenarios".into(), text(scenarios)]);
+    }
+    report.check("cargo xtask corpus", tool(&args)?);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corpus_that_is_not_there_is_not_found() {
+        assert_eq!(beside(Path::new("/nowhere/checkout")), None);
+    }
+}
