@@ -244,33 +244,52 @@ fn filter(value: &Value) -> Result<Where, Fault> {
         Value::Object(map) if map.is_empty() => Ok(Where::All),
         Value::Object(map) => Ok(Where::And(
             map.iter()
-                .map(|(column, value)| Where::Test { column: column.clone(), compare: Compare::Equals, value: value.clone() })
+                .map(|(column, value)| Where::Test {
+                    column: column.clone(),
+                    compare: Compare::Equals,
+                    value: value.clone(),
+                })
                 .collect(),
         )),
         Value::Array(tests) if tests.is_empty() => Ok(Where::All),
-        Value::Array(tests) => tests
-            .iter()
-            .map(|test| {
-                if let Value::Array(any) = &test["any"] {
-                    return any.iter().map(filter).collect::<Result<_, Fault>>().map(Where::Or);
-                }
-                if !test["not"].is_null() {
-                    return filter(&test["not"]).map(|inner| Where::Not(Box::new(inner)));
-                }
-                let column = test["column"].as_str().ok_or_else(wrong)?.to_owned();
-                let compare = match &test["compare"] {
-                    Value::Null => Compare::Equals,
-                    word => serde_json::from_value(word.clone()).map_err(|_| {
-                        Fault::bad_input(format!("`{word}` is not a comparison"))
-                            .remedy("use equals, not_equals, less, less_or_equal, greater, greater_or_equal, contains, starts_with, in, empty or not_empty")
-                    })?,
-                };
-                Ok(Where::Test { column, compare, value: test["value"].clone() })
-            })
-            .collect::<Result<_, Fault>>()
-            .map(Where::And),
+        Value::Array(tests) => all_of(tests, 0).map(Where::And),
         _ => Err(wrong()),
     }
+}
+
+/// Deepest nesting of `any`.
+const ANY_DEPTH_MAX: usize = 8;
+
+/// Tests that must all hold; `{any: […]}` among them holds where one of its entries does, an entry being a test or a
+/// list of tests.
+fn all_of(tests: &[Value], depth: usize) -> Result<Vec<Where>, Fault> {
+    if depth > ANY_DEPTH_MAX {
+        return Err(Fault::bad_input("`any` is nested too deep"));
+    }
+    let one = |entry: &Value| match (entry, &entry["any"]) {
+        (_, Value::Array(entries)) => {
+            let entries = entries.iter().map(|entry| match entry {
+                Value::Array(tests) => all_of(tests, depth + 1).map(Where::And),
+                test => all_of(std::slice::from_ref(test), depth + 1).map(Where::And),
+            });
+            entries.collect::<Result<_, Fault>>().map(Where::Or)
+        }
+        (test, _) => test_of(test),
+    };
+    tests.iter().map(one).collect()
+}
+
+fn test_of(test: &Value) -> Result<Where, Fault> {
+    let wrong = || Fault::bad_input("an entry of `where` is neither {column, compare, value} nor {any: […]}");
+    let column = test["column"].as_str().ok_or_else(wrong)?.to_owned();
+    let compare = match &test["compare"] {
+        Value::Null => Compare::Equals,
+        word => serde_json::from_value(word.clone()).map_err(|_| {
+            Fault::bad_input(format!("`{word}` is not a comparison"))
+                .remedy("use equals, not_equals, less, less_or_equal, greater, greater_or_equal, contains, starts_with, in, empty or not_empty")
+        })?,
+    };
+    Ok(Where::Test { column, compare, value: test["value"].clone() })
 }
 
 #[cfg(test)]
@@ -280,6 +299,20 @@ mod tests {
 
     fn check(card: &str, inputs: Value) -> Result<TableOp, Fault> {
         operation(&CardName::new(card).unwrap(), &Fields::from_value(inputs))
+    }
+
+    #[test]
+    fn any_of_several_tests() {
+        let test = |column: &str| json!({"column": column, "value": 1});
+        let tests = json!({"table": "t", "where": [test("a"), {"any": [test("b"), [test("c"), test("d")]]}]});
+        let Ok(TableOp::Search { filter: Where::And(all), .. }) = check("tables/search", tests) else {
+            panic!("no filter")
+        };
+        let Where::Or(any) = &all[1] else { panic!("not any: {all:?}") };
+        assert!(matches!(&any[1], Where::And(both) if both.len() == 2), "{any:?}");
+        let mut deep = test("a");
+        (0..20).for_each(|_| deep = json!({ "any": [deep] }));
+        assert!(check("tables/search", json!({"table": "t", "where": [deep]})).is_err());
     }
 
     #[test]

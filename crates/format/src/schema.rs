@@ -136,6 +136,7 @@ fn key_schema(what: &str, key: &str) -> Value {
         ] }),
         ("endpoint", "methods") => json!({ "type": "array", "items": { "enum": METHODS } }),
         ("endpoint", "access") => words(ACCESS),
+        ("endpoint", "body" | "query" | "headers") => reference("fields"),
         ("field_map", "type") => reference("type"),
         (_, "cards") => reference("cards"),
         (_, "id" | "as" | "index" | "error" | "slot") => reference("id"),

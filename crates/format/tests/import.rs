@@ -392,3 +392,45 @@ fn an_event_is_taken_out_of_its_loop() {
     insta::assert_snapshot!(files);
     assert_eq!(found.report.unbound.len(), 1);
 }
+
+#[test]
+fn streaming_and_an_early_answer() {
+    let helper = flow_data(
+        vec![card("ev", "control/callable", "Helper", vec![], vec![any("a", "Record"), any("b", "State")])],
+        "",
+    );
+    let stream = card(
+        "s",
+        "@acme/listThings",
+        "List Things",
+        vec![
+            field("f", Some("Streaming"), "Flow", json!("flo"), json!("h")),
+            field("c", Some("Streaming"), "Team", json!("string"), json!("blue")),
+        ],
+        vec![field("n", Some("Result"), "Records Streamed", json!("number"), json!(0))],
+    );
+    let cards = vec![
+        card("ev", "http/accept", "API Endpoint", vec![], vec![]),
+        card(
+            "c",
+            "@httpfunctions/close",
+            "Close",
+            vec![field("cs", Some("Response"), "Status Code", json!("number"), json!(202))],
+            vec![],
+        ),
+        stream,
+        card(
+            "w",
+            "control/times",
+            "Repeat",
+            vec![
+                field("wc", None, "count", json!("number"), json!(2)),
+                field("wf", None, "flo", json!("flo"), json!("h")),
+            ],
+            vec![],
+        ),
+    ];
+    let tree = export(vec![("f", "Stream", flow_data(cards, "ev>c c>s s>w")), ("h", "Each", helper)]);
+    let (files, _) = imported(&tree);
+    insta::assert_snapshot!(files);
+}

@@ -98,6 +98,7 @@ impl<'v> Builder<'_, 'v, '_> {
         if !raw.kernel {
             return match raw.family {
                 "stash" => self.table_card(scope, at, id),
+                "httpfunctions" if raw.method == "close" => self.early_answer(scope, at, id),
                 _ => self.connector(scope, at, id),
             };
         }
@@ -211,8 +212,10 @@ impl<'v> Builder<'_, 'v, '_> {
         let id = self.id(raw);
         let when = self.condition(scope, at, "", &id);
         let sides = [inside(then), inside(otherwise)];
+        self.lanes += 1;
         let mut then = Lane { cards: self.places(scope, then), give: Mappings::new() };
         let mut otherwise = Lane { cards: self.places(scope, otherwise), give: Mappings::new() };
+        self.lanes -= 1;
         if let Some(join) = join {
             self.join(scope, (join, &id), &sides, &mut then, &mut otherwise);
         }
@@ -395,7 +398,7 @@ impl<'v> Builder<'_, 'v, '_> {
 }
 
 /// Whether nothing behind this card runs.
-fn ends(card: &Card) -> bool {
+pub(super) fn ends(card: &Card) -> bool {
     match &card.kind {
         CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
         CardKind::If { then, otherwise, .. } => then.cards.iter().any(ends) && otherwise.cards.iter().any(ends),

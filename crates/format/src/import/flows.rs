@@ -89,6 +89,8 @@ impl<'v> Builder<'_, 'v, '_> {
             None => self.places(&mut scope, &raw.order.places),
         };
         self.unreached(&scope, &raw.order);
+        let mut cards = cards;
+        self.answer_at_the_end(&mut cards);
         let implicit = self.implicit(raw, &scope);
         let slots = self.import.slots.values().filter(|(name, _)| self.slots.contains(name)).cloned();
         let mut flow = Flow {

@@ -6,6 +6,7 @@
 mod bind;
 mod build;
 mod cards;
+mod early;
 mod embedded;
 mod files;
 mod flows;
@@ -176,6 +177,8 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
             slots: BTreeSet::new(),
             tables: IndexMap::new(),
             depth: 0,
+            lanes: 0,
+            early: None,
         };
         built.push((raw, builder.flow(raw)));
     }

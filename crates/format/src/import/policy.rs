@@ -98,7 +98,8 @@ impl<'v> Builder<'_, 'v, '_> {
         let error = self.ids.id("problem");
         with.insert(ERROR_KEY.to_owned(), Source::place(error.as_str(), []).mapping());
         let (flow, with) = self.with_context(flow, id, with, None);
-        Some(self.plain(flow.as_str().to_owned(), CardKind::CallFlow { flow, with }))
+        let title = flow.to_string();
+        Some(self.plain(&title, CardKind::CallFlow { flow, with }))
     }
 
     /// What an input of a table or other card holds, where something was put in.

@@ -190,13 +190,14 @@ impl<'v> Builder<'_, 'v, '_> {
     /// The one card of a loop over a helper.
     fn call_card(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, inside: &Inside) -> Option<Card> {
         let (flow, with) = self.called(scope, at, id, Some(inside))?;
-        Some(self.plain(flow.as_str().to_owned(), CardKind::CallFlow { flow, with }))
+        let title = flow.to_string();
+        Some(self.plain(&title, CardKind::CallFlow { flow, with }))
     }
 
     /// A card that the export does not have.
-    pub(super) fn plain(&mut self, title: impl AsRef<str>, kind: CardKind) -> Card {
+    pub(super) fn plain(&mut self, title: &str, kind: CardKind) -> Card {
         Card {
-            id: self.ids.id(title.as_ref()),
+            id: self.ids.id(title),
             title: String::new(),
             note: String::new(),
             disabled: false,
