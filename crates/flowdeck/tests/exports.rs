@@ -38,6 +38,36 @@ fn samples(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Files of an import that do not lead to the same flows, through the helpers that they name by file.
+fn files_that_differ(name: &str, export: &import::Export, cards: &Cards) -> Vec<String> {
+    let files: BTreeMap<String, String> = export.files().into_iter().map(|f| (f.name, f.text)).collect();
+    let load = |path: &str| {
+        files.get(path).map(|text| Source::new(path, text)).ok_or_else(|| "there is no such file".to_owned())
+    };
+    let mut wrong = Vec::new();
+    for flow in &export.flows {
+        let file = format!("{}.flow.yaml", flow.name);
+        let checked = flowdeck_format::read_with(&load(&file).unwrap(), Some(cards), &load);
+        let linked = checked.flows.into_iter().next().map(|mut flow| {
+            flow.helpers.sort_keys();
+            flow
+        });
+        let helpers_wrong = checked.diagnostics.iter().any(|d| d.code == "helper-file");
+        if linked != export.whole(flow.name.as_str()) && !helpers_wrong {
+            wrong.push(format!(
+                "{name}: the file {file} is another flow: {:?}",
+                checked.diagnostics.first().map(|d| &d.message)
+            ));
+        } else if helpers_wrong && std::env::var_os("SHOW").is_some() {
+            println!(
+                "HELPER {name} {file}: {:?}",
+                checked.diagnostics.iter().find(|d| d.code == "helper-file").map(|d| &d.message)
+            );
+        }
+    }
+    wrong
+}
+
 fn first_difference(a: &str, b: &str) -> String {
     let differs = a.lines().zip(b.lines()).position(|(a, b)| a != b).unwrap_or(0);
     let part = |text: &str| text.lines().skip(differs.saturating_sub(3)).take(6).collect::<Vec<_>>().join("\n");
@@ -73,6 +103,7 @@ fn every_sample_reads_back_as_it_was_imported() {
                 println!("LOST {name} {} {}: {}", note.flow, note.card, note.what);
             }
         }
+        wrong.extend(files_that_differ(&name, &export, &cards));
         for flow in &export.flows {
             flows += 1;
             let whole = export.whole(flow.name.as_str()).unwrap();
