@@ -3,7 +3,6 @@
 //! Must never copy a real export: each is written after the specification.
 //! Tests: these are the tests; golden files are in `snapshots/`.
 
-#[allow(dead_code, reason = "shared by test files")]
 mod common;
 #[allow(dead_code, reason = "shared by test files")]
 mod import_support;

@@ -3,7 +3,6 @@
 //! Must never need an export that is not made here.
 //! Tests: these are the tests. A failing case prints its seed.
 
-#[allow(dead_code, reason = "shared by test files")]
 mod common;
 #[allow(dead_code, reason = "shared by test files")]
 mod import_support;
@@ -224,7 +223,7 @@ proptest! {
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let braces = bytes.iter().any(|b| *b == 0x7b);
+        let braces = bytes.contains(&0x7b);
         prop_assert!(braces || !import::is_export(&bytes), "{:?}", bytes);
         survive(&bytes);
     }
