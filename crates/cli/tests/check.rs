@@ -65,6 +65,17 @@ fn apps_and_schema_can_be_looked_at() {
 }
 
 #[test]
+fn a_card_shows_the_page_of_the_reference() {
+    let page = String::from_utf8_lossy(&flowdeck(&["cards", "show", "string/compose"]).stdout).into_owned();
+    for part in
+        ["Compose `string/compose`", "Inputs", "_text_", "Examples", "What does Compose write for null? Nothing."]
+    {
+        assert!(page.contains(part), "`{part}` is missing:\n{page}");
+    }
+    assert_eq!(flowdeck(&["cards", "show", "string/composed"]).status.code(), Some(2));
+}
+
+#[test]
 fn helpers_in_files_of_their_own_are_found_beside_the_flow() {
     let folder = tempfile::tempdir().unwrap();
     let main = folder.path().join("main.flow.yaml");
