@@ -10,7 +10,7 @@ use super::coerce;
 use super::context::Context;
 use super::event::{Effect, LookedUp};
 use super::program::Node;
-use super::state::{Container, FrameId, Held, Step, Waiting};
+use super::state::{Container, FrameId, Held, Step};
 use crate::driver::api::Settlement;
 use crate::wire::entry::{EntryKind, Intent, WaitReason};
 
@@ -45,12 +45,7 @@ impl Context<'_> {
             return Err(Fault::new(FaultCode::UnknownCard, format!("there is no card `{}`", call.card))
                 .remedy("check its name, or add the app file that has it"));
         }
-        if let Some(limited) = self.over_limit(id, node) {
-            let message =
-                format!("this would use `{}` more than {limited} times in this run: approve / cancel", call.card);
-            let deadline = self.now.plus(self.wait_ms(id));
-            self.note(id, EntryKind::Waiting(WaitReason::Approval { message: message.clone() }));
-            self.set_step(id, Step::Waiting(Waiting::Limit { card: call.card.clone(), message, deadline }));
+        if self.stops_at_limit(id, node) {
             return Ok(());
         }
         self.set_step(id, Step::Attempting { attempt: 1, doubt: None });
@@ -68,23 +63,6 @@ impl Context<'_> {
         self.set_step(id, Step::Attempting { attempt: 1, doubt: None });
         self.out.effects.push(Effect::Attempt { frame: id, inputs: Fields::new() });
         Ok(())
-    }
-
-    fn over_limit(&mut self, id: FrameId, node: &Node) -> Option<u64> {
-        let card = &node.call()?.card;
-        let block = self.frame(id)?.block;
-        let limit = self.program.limit(block, card)?;
-        let allowed = limit + self.state.allowed.get(card).copied().unwrap_or(0);
-        if matches!(self.frame(id).and_then(|f| f.container.as_ref()), Some(Container::Loop(l)) if l.pages > 0) {
-            // The next page of a use that is counted already.
-            return None;
-        }
-        let uses = self.state.uses.entry(card.clone()).or_insert(0);
-        if *uses >= allowed {
-            return Some(allowed);
-        }
-        *uses += 1;
-        None
     }
 
     /// Works the inputs out and asks for what the step's sub-state wants.

@@ -9,6 +9,7 @@ mod context;
 mod ends;
 mod enter;
 pub mod event;
+mod limit;
 mod loops;
 pub mod program;
 pub mod ranges;

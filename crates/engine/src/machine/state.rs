@@ -214,6 +214,10 @@ pub enum Step {
     Broken,
 }
 
+fn one() -> u64 {
+    1
+}
+
 /// What a step waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -245,6 +249,9 @@ pub enum Waiting {
         message: String,
         /// When it gives up.
         deadline: Millis,
+        /// How many more uses a yes allows.
+        #[serde(default = "one")]
+        more: u64,
     },
 }
 

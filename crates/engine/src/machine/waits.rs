@@ -66,28 +66,8 @@ impl Context<'_> {
 
     pub(super) fn decided(&mut self, id: FrameId, approved: bool, by: &str, comment: &str) {
         let Some(Step::Waiting(waiting)) = self.frame(id).map(|f| f.step.clone()) else { return };
-        if let Waiting::Limit { card, .. } = waiting {
-            if !approved {
-                self.note(id, EntryKind::Asked { what: format!("cancel by {by}") });
-                return self.end_run(Phase::Cancelled);
-            }
-            let block = self.frame(id).map_or(0, |f| f.block);
-            let more = self.program.limit(block, &card).unwrap_or(1).max(1);
-            *self.state.allowed.entry(card.clone()).or_insert(0) += more;
-            let same = self
-                .state
-                .frames
-                .iter_mut()
-                .filter(|(_, f)| matches!(&f.step, Step::Waiting(Waiting::Limit { card: c, .. }) if *c == card));
-            let mut woken = Vec::new();
-            for (id, frame) in same {
-                woken.push(*id);
-                frame.step = if frame.container.is_some() { Step::Nested } else { Step::Ready };
-            }
-            for id in woken {
-                self.resume_frame(id);
-            }
-            return;
+        if let Waiting::Limit { card, more, .. } = waiting {
+            return self.limit_decided(id, &card, more, approved, by);
         }
         let mut outputs = Fields::one("approved", approved);
         outputs.set("by", by);
@@ -95,7 +75,7 @@ impl Context<'_> {
         self.done(id, outputs);
     }
 
-    fn resume_frame(&mut self, id: FrameId) {
+    pub(super) fn resume_frame(&mut self, id: FrameId) {
         self.note(id, EntryKind::Resumed);
         if self.frame(id).is_some_and(|f| matches!(f.container, Some(Container::Loop(_)))) {
             if let Err(fault) = self.pump(id) {

@@ -272,35 +272,6 @@ async fn a_helper_that_calls_itself_without_end_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_limit_asks_a_person() {
-    let cards = json!([for_each(
-        "each",
-        json!("${input.list}"),
-        1,
-        json!([acme("w", "write", json!({"i": "${item}"}))]),
-        json!({})
-    )]);
-    let flow = flowdeck_sim::world::flow(
-        json!({"slots": {"acme": {"app": "acme"}}, "limits": {"acme/write": 2}, "cards": cards}),
-    );
-    for approved in [true, false] {
-        let world = connected();
-        let view = world.run(&flow, json!({"list": [1, 2, 3]})).await.unwrap();
-        assert_eq!((view.status, world.cards.calls("acme/write")), (Status::Waiting, 2));
-        assert!(waits_for(&view)[0].starts_with("each[2].w"), "{view:?}");
-        if approved {
-            world.engine.approve(view.id, None, "eve", "fine").await.unwrap();
-            assert_eq!(go_on(&world, view.id).await.status, Status::Finished);
-            assert_eq!(world.cards.happened("acme/write").len(), 3);
-        } else {
-            world.engine.reject(view.id, None, "eve", "no").await.unwrap();
-            assert_eq!(go_on(&world, view.id).await.status, Status::Cancelled);
-            assert_eq!(world.cards.happened("acme/write").len(), 2);
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_card_that_takes_too_long_fails() {
     let hang = with(acme("h", "hang", json!({})), json!({"timeout_ms": 5_000}));
     let nap = card("nap", json!({"wait": {"until": {"duration": 60_000}}}));

@@ -11,6 +11,7 @@ mod doubt;
 mod ends;
 mod harm;
 mod lifecycle;
+mod limits;
 mod loops;
 mod pairs;
 mod secrets;

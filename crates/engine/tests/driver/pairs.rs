@@ -69,7 +69,7 @@ fn at(program: &Program, wanted: Situation) -> RunState {
         S::WaitingTime => waiting(Waiting::Time { until: far }),
         S::WaitingSignal => waiting(Waiting::Signal { name: "go".into(), deadline: far }),
         S::WaitingApproval => waiting(Waiting::Approval { message: "?".into(), deadline: far }),
-        S::WaitingLimit => waiting(Waiting::Limit { card: intent().card, message: "?".into(), deadline: far }),
+        S::WaitingLimit => waiting(Waiting::Limit { card: intent().card, message: "?".into(), deadline: far, more: 1 }),
         S::Nested => Step::Nested,
         S::Broken => Step::Broken,
         _ => frame.step.clone(),
