@@ -70,14 +70,14 @@ impl AppHost {
         &self.apps
     }
 
-    fn action(&self, card: &CardName) -> Result<(&Arc<App>, &ReadyAction), Fault> {
+    pub(crate) fn action(&self, card: &CardName) -> Result<(&Arc<App>, &ReadyAction), Fault> {
         self.apps
             .app(card.family())
             .and_then(|app| Some((app, app.action(card.operation())?)))
             .ok_or_else(|| Fault::new(FaultCode::UnknownCard, format!("there is no card {card}")))
     }
 
-    fn names(&self, call: &CardCall) -> Names {
+    pub(crate) fn names(&self, call: &CardCall) -> Names {
         let none = BTreeMap::new();
         let fields = call.authorized.as_ref().map_or(&none, |a| &a.fields);
         let mut names = Names::new(call.inputs.clone(), fields, self.apps.variables());
@@ -102,7 +102,12 @@ impl AppHost {
         names
     }
 
-    fn rendered(&self, call: &CardCall, request: &ReadyRequest, names: &mut Names) -> Result<Rendered, Fault> {
+    pub(crate) fn rendered(
+        &self,
+        call: &CardCall,
+        request: &ReadyRequest,
+        names: &mut Names,
+    ) -> Result<Rendered, Fault> {
         let (app, ready) = self.action(&call.card)?;
         let mut rendered = render(app, request, names)?;
         if let (Some(page), Some(pagination)) = (&call.page, &ready.action.pagination) {
@@ -231,7 +236,7 @@ impl AppHost {
     }
 
     /// The reads that come first; their answers are `before.NAME`.
-    async fn before(
+    pub(crate) async fn before(
         &self,
         app: &Arc<App>,
         ready: &ReadyAction,
@@ -421,7 +426,7 @@ fn limited(outputs: &mut Fields, list: &str, next: Option<Value>, before: u64, m
     next.filter(|_| seen < most).map(|next| json!({ (PAGE): next, (SEEN): seen }))
 }
 
-fn definite(fault: Fault) -> CardOutcome {
+pub(crate) fn definite(fault: Fault) -> CardOutcome {
     CardOutcome::Failed { fault, retry_after_ms: None, transient: false }
 }
 

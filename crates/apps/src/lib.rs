@@ -19,9 +19,11 @@ mod retry;
 mod schema;
 mod scope;
 mod sheet;
+mod shown;
 mod tables;
 
 pub use builtin::Apps;
 pub use compile::{App, AppFileError};
 pub use host::{AppHost, Preview};
 pub use schema::app_schema;
+pub use shown::{RequestPreview, Shown, placeholders};

@@ -283,19 +283,20 @@ impl RuntimeBuilder {
         })?;
         let changes = watch::Sender::new(0);
         let watched = Watched { registry: registry.clone(), starter: self.starter.clone(), changes: changes.clone() };
-        let host = Host { cards: cards.clone(), apps: flowdeck_apps::AppHost::new(cards.apps().clone(), egress) };
+        let apps = flowdeck_apps::AppHost::new(cards.apps().clone(), egress);
+        let host = Arc::new(Host { cards: cards.clone(), apps });
         let engine = Engine::new(Parts {
             store: store.clone(),
             clock: clock.clone(),
-            cards: Arc::new(host),
+            cards: host.clone(),
             authorizer: Arc::new(watched),
-            vault,
+            vault: vault.clone(),
             seed: self.seed.unwrap_or_else(rand::random),
             limits: self.limits.clone(),
         });
         engine.recover().await?;
-        let wired =
-            Wired { engine, registry, cards, clock, changes, starter: self.starter.clone(), handler: self.handler };
+        let (starter, handler) = (self.starter.clone(), self.handler);
+        let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault };
         Runtime::wire(wired).await
     }
 

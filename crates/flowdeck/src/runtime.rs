@@ -20,6 +20,7 @@ use crate::catalogue::Cards;
 use crate::clock::HostClock;
 use crate::error::RuntimeError;
 use crate::events::Events;
+use crate::host::Host;
 use crate::prompts::{self, PromptHandler};
 use crate::starter::AppStarter;
 use crate::work::Work;
@@ -64,6 +65,8 @@ pub(crate) struct Wired {
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) starter: Option<Arc<dyn AppStarter>>,
     pub(crate) handler: Option<Arc<dyn PromptHandler>>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) vault: Arc<dyn flowdeck_engine::ports::Vault>,
 }
 
 impl std::fmt::Debug for Runtime {

@@ -1,0 +1,132 @@
+//! Takes secrets out of what a rehearsal shows, wherever their values turn up.
+//!
+//! Must never show a value that was declared secret, nor what a function made of it.
+//! Tests: `tests/rehearsal.rs`, below.
+
+use std::collections::BTreeSet;
+
+use flowdeck_apps::RequestPreview;
+use flowdeck_engine::Start;
+use flowdeck_model::{FieldDecl, Fields, Value};
+use parking_lot::RwLock;
+
+const REDACTED: &str = "[redacted]";
+/// Shorter texts are too common to be told from others; whole fields are hidden all the same.
+const LEAST_BYTES: usize = 4;
+
+/// Secret values seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Hidden(RwLock<BTreeSet<String>>);
+
+impl Hidden {
+    /// With the secret inputs of a start.
+    pub(super) fn of(start: &Start) -> Self {
+        let hidden = Self::default();
+        for field in start.flow.inputs.iter().filter(|f| f.secret) {
+            hidden.learn(start.input.get(&field.key));
+            field.default.iter().for_each(|value| hidden.learn(value));
+        }
+        hidden
+    }
+
+    /// Learns every text in a value.
+    pub(super) fn learn(&self, value: &Value) {
+        match value {
+            Value::String(text) if text.len() >= LEAST_BYTES => {
+                self.0.write().insert(text.clone());
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
+            Value::Object(map) => map.values().for_each(|value| self.learn(value)),
+            _ => {}
+        }
+    }
+
+    /// Learns the fields that are declared secret.
+    pub(super) fn learn_declared(&self, decls: &[FieldDecl], fields: &Fields) {
+        decls.iter().filter(|f| f.secret).for_each(|f| self.learn(fields.get(&f.key)));
+    }
+
+    /// What a function makes of a secret is one.
+    pub(super) fn learn_made(&self, inputs: &Fields, outputs: &Fields) {
+        if !self.0.read().is_empty() && inputs.iter().any(|(_, value)| self.touches(value)) {
+            outputs.iter().for_each(|(_, value)| self.learn(value));
+        }
+    }
+
+    fn touches(&self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.0.read().iter().any(|secret| text.contains(secret)),
+            Value::Array(items) => items.iter().any(|item| self.touches(item)),
+            Value::Object(map) => map.values().any(|value| self.touches(value)),
+            _ => false,
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        // The longest first: one may be a part of another.
+        let mut secrets: Vec<String> = self.0.read().iter().cloned().collect();
+        secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
+        for secret in &secrets {
+            let encoded: String = url_form(secret);
+            out = out.replace(secret.as_str(), REDACTED).replace(&encoded, REDACTED);
+        }
+        out
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
+            Value::Object(map) => {
+                Value::Object(map.iter().map(|(key, value)| (self.text(key), self.value(value))).collect())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The fields without secrets.
+    pub(super) fn fields(&self, decls: &[FieldDecl], fields: &Fields) -> Fields {
+        let secret = |key: &str| decls.iter().any(|f| f.secret && f.key == key);
+        let hide = |key: &str, value: &Value| match value {
+            Value::Null => Value::Null,
+            _ if secret(key) => Value::String(REDACTED.into()),
+            value => self.value(value),
+        };
+        fields.iter().map(|(key, value)| (key.to_owned(), hide(key, value))).collect()
+    }
+
+    /// The request without secrets.
+    pub(super) fn request(&self, request: &RequestPreview) -> RequestPreview {
+        RequestPreview { url: self.text(&request.url), body: self.value(&request.body), ..request.clone() }
+    }
+}
+
+/// As it looks in an address.
+fn url_form(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_are_found_wherever_they_turn_up() {
+        let hidden = Hidden::default();
+        hidden.learn(&json!("s3cr et/1"));
+        hidden.learn_made(&Fields::one("text", "is s3cr et/1"), &Fields::one("hash", "abcdef"));
+        hidden.learn_made(&Fields::one("text", "other"), &Fields::one("hash", "harmless"));
+        let request = RequestPreview {
+            method: "POST".into(),
+            url: "https://x.example/?k=s3cr%20et%2F1".into(),
+            content_type: String::new(),
+            body: json!({"a": ["<s3cr et/1>"], "b": "abcdef", "c": "harmless"}),
+        };
+        let shown = hidden.request(&request);
+        assert_eq!(shown.url, "https://x.example/?k=[redacted]");
+        assert_eq!(shown.body, json!({"a": ["<[redacted]>"], "b": "[redacted]", "c": "harmless"}));
+    }
+}
