@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use flowdeck_engine::Status;
+use flowdeck_engine::machine::secrets::REDACTED;
 use flowdeck_model::{CardKind, Catalogue, FieldDecl, Fields, Flow, TableName, Value};
 use serde_json::Map;
 
@@ -234,6 +235,10 @@ impl Found<'_> {
             for (group, values) in groups.as_object().into_iter().flatten() {
                 for (key, wanted) in values.as_object().into_iter().flatten() {
                     let actual = value_of(fields, &kind, decls, group, key);
+                    // History never shows what derives from a secret; what follows from it is compared.
+                    if actual == REDACTED {
+                        continue;
+                    }
                     let place = format!("{name} ({id} of {flow}, {uuid}): {}", names::full(group, key));
                     if let Some(what) = differs(wanted, &actual, &place, self.opaque) {
                         self.wrong(what);

@@ -74,10 +74,12 @@ pub(crate) fn typed(kind: &FieldType, key: &str, mood: Mood, depth: usize) -> Va
 fn text(key: &str) -> Value {
     let key = key.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|w| key.contains(w));
-    if has(&["mail", "login"]) {
-        json!("ann@example.test")
-    } else if has(&["date", "time", "published", "created", "updated"]) {
+    if has(&["date", "time", "published", "created", "updated", "last login"]) {
         json!("2024-01-02T03:04:05.000Z")
+    } else if has(&["mail", "login"]) {
+        json!("ann@example.test")
+    } else if ["headers", "query", "body"].contains(&key.as_str()) {
+        json!("{}")
     } else if has(&["url", "href", "link"]) {
         json!("https://app.example.test/a?b=1")
     } else {

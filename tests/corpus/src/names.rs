@@ -3,6 +3,7 @@
 //! Must never decide otherwise than the importer does.
 //! Tests: below.
 
+use flowdeck_model::export::key_base;
 use flowdeck_model::{FieldDecl, Fields, Value};
 
 /// `Group.Key`, or the key alone.
@@ -18,12 +19,16 @@ fn loose(text: &str) -> String {
 pub(crate) fn bound<'d>(fields: &'d [FieldDecl], group: &str, key: &str) -> Option<&'d FieldDecl> {
     let full = full(group, key);
     let own = |f: &&FieldDecl| f.export_key.is_none();
+    let plain = key_base(key);
+    let plain_full = self::full(group, plain);
+    let made = |f: &&FieldDecl| plain != key && (f.key == plain || f.export_key.as_deref() == Some(&plain_full));
     fields
         .iter()
         .find(|f| f.export_key.as_deref() == Some(&full))
         .or_else(|| fields.iter().filter(own).find(|f| f.key == full))
         .or_else(|| fields.iter().filter(own).find(|f| f.key == key))
         .or_else(|| fields.iter().filter(own).find(|f| f.title == key))
+        .or_else(|| fields.iter().find(made))
         .or_else(|| fields.iter().filter(own).find(|f| !group.is_empty() && loose(&f.key) == loose(&full)))
         .or_else(|| {
             let wanted = loose(key);
@@ -67,6 +72,7 @@ mod tests {
         let fields = [path, FieldDecl::new("first_name", FieldType::Text)];
         assert_eq!(bound(&fields, "Request", "Relative URL").unwrap().key, "path");
         assert_eq!(bound(&fields, "", "First Name").unwrap().key, "first_name");
+        assert_eq!(bound(&fields, "Inputs", "first_name_IM34TT").unwrap().key, "first_name");
         assert_eq!(candidates(&fields, "A", "b"), ["b", "A.b"]);
         assert_eq!(to_fields(&fields, &json!({"Request": {"Relative URL": "/x"}})).get("path"), &json!("/x"));
     }

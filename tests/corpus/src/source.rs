@@ -76,6 +76,7 @@ impl Sample {
             let title = data["tables"][&table.export_id]["name"].as_str().unwrap_or_default();
             self.tables.insert(title.to_owned(), table.table.clone());
             self.tables.insert(table.export_id.clone(), table.table.clone());
+            self.tables.insert(table.table.clone(), table.table.clone());
         }
         let mut cards = Vec::new();
         for (id, flow) in data["flos"].as_object().into_iter().flatten() {
