@@ -72,11 +72,12 @@ impl Sample {
             self.places.entry((place.flow.clone(), place.card.clone())).or_default().push(there);
             self.cards.entry(place.export_card.clone()).or_insert((place.flow.clone(), place.card.clone()));
         }
+        // Two tables may have one title there: the first keeps it, here and there.
         for table in &self.export.report.tables {
             let title = data["tables"][&table.export_id]["name"].as_str().unwrap_or_default();
-            self.tables.insert(title.to_owned(), table.table.clone());
-            self.tables.insert(table.export_id.clone(), table.table.clone());
-            self.tables.insert(table.table.clone(), table.table.clone());
+            for name in [table.table.as_str(), table.export_id.as_str(), title] {
+                self.tables.entry(name.to_owned()).or_insert_with(|| table.table.clone());
+            }
         }
         let mut cards = Vec::new();
         for (id, flow) in data["flos"].as_object().into_iter().flatten() {
