@@ -257,24 +257,26 @@ fn filter(value: &Value) -> Result<Where, Fault> {
     }
 }
 
-/// Deepest nesting of `any`.
-const ANY_DEPTH_MAX: usize = 8;
+/// Deepest nesting of `any` and `not`.
+const NESTED_MAX: usize = 8;
 
-/// Tests that must all hold; `{any: […]}` among them holds where one of its entries does, an entry being a test or a
-/// list of tests.
+/// Tests that must all hold. Among them `{any: […]}` holds where one of its entries does, an entry being a test, a list
+/// of tests or an object of column values; `{not: …}` holds where such an entry does not.
 fn all_of(tests: &[Value], depth: usize) -> Result<Vec<Where>, Fault> {
-    if depth > ANY_DEPTH_MAX {
-        return Err(Fault::bad_input("`any` is nested too deep"));
+    if depth > NESTED_MAX {
+        return Err(Fault::bad_input("`any` and `not` are nested too deep"));
     }
-    let one = |entry: &Value| match (entry, &entry["any"]) {
-        (_, Value::Array(entries)) => {
-            let entries = entries.iter().map(|entry| match entry {
-                Value::Array(tests) => all_of(tests, depth + 1).map(Where::And),
-                test => all_of(std::slice::from_ref(test), depth + 1).map(Where::And),
-            });
-            entries.collect::<Result<_, Fault>>().map(Where::Or)
+    let nested = |entry: &Value| match entry {
+        Value::Array(tests) => all_of(tests, depth + 1).map(Where::And),
+        Value::Object(map) if ["column", "any", "not"].iter().any(|key| map.contains_key(*key)) => {
+            all_of(std::slice::from_ref(entry), depth + 1).map(Where::And)
         }
-        (test, _) => test_of(test),
+        entry => filter(entry),
+    };
+    let one = |entry: &Value| match (&entry["any"], &entry["not"]) {
+        (Value::Array(entries), _) => entries.iter().map(nested).collect::<Result<_, Fault>>().map(Where::Or),
+        (_, Value::Null) => test_of(entry),
+        (_, entry) => nested(entry).map(|inner| Where::Not(Box::new(inner))),
     };
     tests.iter().map(one).collect()
 }
