@@ -6,6 +6,7 @@
 mod begin;
 mod host;
 mod judge;
+mod known;
 mod lenient;
 mod made;
 mod names;
@@ -23,6 +24,7 @@ use flowdeck::egress::{Egress, Policy};
 use flowdeck_apps::AppHost;
 use indexmap::IndexMap;
 
+use known::Known;
 use report::Report;
 use scenario::Scenario;
 
@@ -31,6 +33,7 @@ const HELP: &str = "cargo xtask corpus [DIR] [--json] [--scenarios DIR --exports
   DIR                every export below it is loaded, printed and read again, and each of its flows is run
   --scenarios DIR    runs the scenario files in DIR; may be given more than once
   --exports DIR      where the exports of the scenarios are
+  --known FILE       what is known to fall short; all else must hold, and what is named must not
   --only TEXT        only exports and scenarios with TEXT in their name
   --json             one object a line
 ";
@@ -40,6 +43,7 @@ struct Asked {
     folders: Vec<PathBuf>,
     scenarios: Vec<PathBuf>,
     exports: Option<PathBuf>,
+    known: Option<PathBuf>,
     only: Option<String>,
     json: bool,
 }
@@ -53,6 +57,7 @@ fn asked() -> Result<Asked> {
             "--json" => asked.json = true,
             "--scenarios" => asked.scenarios.push(value()?.into()),
             "--exports" => asked.exports = Some(value()?.into()),
+            "--known" => asked.known = Some(value()?.into()),
             "--only" => asked.only = Some(value()?),
             "--help" | "-h" => bail!("{HELP}"),
             other if other.starts_with('-') => bail!("unknown option `{other}`\n\n{HELP}"),
@@ -86,7 +91,11 @@ fn main() -> ExitCode {
 async fn all(asked: &Asked) -> Result<bool> {
     let cards = flowdeck::Cards::with_files(&IndexMap::new(), &[])?;
     let tables = AppHost::new(cards.apps().clone(), Egress::new(Policy::default())?);
-    let mut report = Report::new(asked.json);
+    let known = match &asked.known {
+        Some(file) => Known::read(&std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?)?,
+        None => Known::default(),
+    };
+    let mut report = Report::new(asked.json, known);
     let wanted = |name: &str| asked.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     for folder in &asked.folders {
         let files = exports(folder)?;
