@@ -1,7 +1,7 @@
 //! Performs actions: one request each, through egress, with the credential as an opaque handle.
 //!
 //! Must never send a writing request twice, nor follow a redirect of one.
-//! Tests: `tests/actions.rs` against a server on loopback.
+//! Tests: `tests/requests.rs` against a server on loopback.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,12 +4,12 @@
 //! Tests: below.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use flowdeck_engine::ports::Clock;
 use flowdeck_model::Millis;
+use parking_lot::Mutex;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -44,33 +44,38 @@ impl Clock for SystemClock {
 #[derive(Debug)]
 pub(crate) struct HostClock {
     inner: Arc<dyn Clock>,
-    at_least: AtomicI64,
+    /// One for each drive under way: the host may drive from several tasks.
+    at_least: Mutex<Vec<Millis>>,
 }
 
 /// The host's time counts until this is dropped.
-pub(crate) struct Held<'a>(&'a HostClock);
+pub(crate) struct Held<'a>(&'a HostClock, Millis);
 
 impl HostClock {
     pub(crate) fn new(inner: Arc<dyn Clock>) -> Self {
-        Self { inner, at_least: AtomicI64::new(i64::MIN) }
+        Self { inner, at_least: Mutex::default() }
     }
 
     pub(crate) fn hold(&self, now: Millis) -> Held<'_> {
-        self.at_least.fetch_max(now.0, Ordering::AcqRel);
-        Held(self)
+        self.at_least.lock().push(now);
+        Held(self, now)
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        self.0.at_least.store(i64::MIN, Ordering::Release);
+        let mut held = self.0.at_least.lock();
+        if let Some(own) = held.iter().position(|time| *time == self.1) {
+            held.swap_remove(own);
+        }
     }
 }
 
 #[async_trait]
 impl Clock for HostClock {
     fn now(&self) -> Millis {
-        Millis(self.inner.now().0.max(self.at_least.load(Ordering::Acquire)))
+        let now = self.inner.now();
+        self.at_least.lock().iter().copied().fold(now, Ord::max)
     }
 
     fn monotonic_ms(&self) -> u64 {
@@ -97,5 +102,17 @@ mod tests {
         assert!(clock.now() < later);
         let _held = clock.hold(Millis(5));
         assert!(clock.now() >= before, "a host behind the clock does not turn it back");
+    }
+
+    #[test]
+    fn the_end_of_one_drive_leaves_the_time_of_another() {
+        let clock = HostClock::new(Arc::new(SystemClock::default()));
+        let (soon, late) = (clock.now().plus(1_000_000), clock.now().plus(2_000_000));
+        let first = clock.hold(soon);
+        let second = clock.hold(late);
+        drop(second);
+        assert_eq!(clock.now(), soon);
+        drop(first);
+        assert!(clock.now() < soon);
     }
 }

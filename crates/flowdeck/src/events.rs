@@ -1,7 +1,7 @@
 //! What a program that embeds the runtime may want to know at once: runs and prompts.
 //!
 //! Must never show what is not committed, nor block whoever it listens to.
-//! Tests: `tests/events.rs`.
+//! Tests: `tests/prompts.rs`.
 
 use std::collections::{BTreeSet, VecDeque};
 

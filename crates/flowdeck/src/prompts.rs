@@ -1,9 +1,10 @@
 //! Prompts answered by the program that embeds the runtime.
 //!
-//! Must never ask twice about one prompt, nor let a slow answer hold up another prompt.
+//! Must never ask twice about one prompt, nor let a slow answer hold up another prompt before [`ASKED_MAX`] are pending.
 //! Tests: `tests/prompts.rs`.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -11,14 +12,15 @@ use async_trait::async_trait;
 use flowdeck_connections::{Attempt, AttemptStep, BeginConnect, BindTarget, SecretText, Surface};
 use flowdeck_model::connect::PromptView;
 use flowdeck_model::{ConnectionId, Nickname};
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 
 use crate::error::RuntimeError;
 use crate::events::{Events, RuntimeEvent};
 use crate::runtime::{Inner, Runtime};
 
-/// Most prompts that a handler is asked about at once.
-const ASKED_MAX: usize = 64;
+/// Most prompts that a handler is asked about at once; the next waits for one of these answers.
+const ASKED_MAX: usize = 4096;
 /// Most turns of one attempt: pastes, polls, confirmations.
 const TURNS_MAX: u32 = 1_000;
 
@@ -102,9 +104,15 @@ pub(crate) async fn answer_all(mut events: Events, runtime: Weak<Inner>, handler
         }
         let (runtime, handler) = (runtime.clone(), handler.clone());
         asked.spawn(async move {
-            let answer = handler.prompt((*prompt).clone()).await;
+            // A handler that panics must not leave its host without a word.
+            let answer = AssertUnwindSafe(handler.prompt((*prompt).clone())).catch_unwind().await;
             let Some(inner) = runtime.upgrade() else { return };
             let runtime = Runtime { inner };
+            let Ok(answer) = answer else {
+                let error =
+                    RuntimeError::Setting("the prompt handler panicked; answer the prompt in another way".into());
+                return handler.refused(&prompt, &error).await;
+            };
             if let Err(error) = Box::pin(answered(&runtime, handler.as_ref(), &prompt, answer)).await {
                 handler.refused(&prompt, &error).await;
             }

@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) wired: Wired,
     pub(crate) closed: AtomicBool,
     pub(crate) work: Mutex<Option<Work>>,
+    pub(crate) stopping: tokio::sync::Mutex<()>,
     pub(crate) answering: Mutex<Option<tokio::task::JoinHandle<()>>>,
 }
 
@@ -95,6 +96,7 @@ impl Runtime {
             wired,
             closed: AtomicBool::new(false),
             work: Mutex::default(),
+            stopping: tokio::sync::Mutex::default(),
             answering: Mutex::default(),
         });
         let runtime = Self { inner };

@@ -1,7 +1,7 @@
 //! Starts an app's own server when something is about to touch the app.
 //!
 //! Must never start anything for an app that nobody touches.
-//! Tests: `tests/starter.rs`.
+//! Tests: `tests/prompts.rs`.
 
 use std::sync::Arc;
 

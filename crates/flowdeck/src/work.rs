@@ -1,7 +1,7 @@
 //! The background: drives runs as they become ready, drains, stops.
 //!
 //! Must never stop without leaving every run resumable.
-//! Tests: `tests/background.rs`.
+//! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -100,6 +100,8 @@ impl Runtime {
             task.abort();
         }
         self.engine().stop();
+        // A second call answers when the first has stopped, not before.
+        let _alone = self.inner.stopping.lock().await;
         let Some(mut work) = self.inner.work.lock().take() else { return Ok(()) };
         work.stop.send_replace(true);
         match tokio::time::timeout(Duration::from_millis(STOP_MS), &mut work.task).await {

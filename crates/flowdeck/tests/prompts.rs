@@ -30,6 +30,7 @@ struct Answers {
 impl PromptHandler for Answers {
     async fn prompt(&self, prompt: PromptView) -> PromptAnswer {
         self.asked.fetch_add(1, Ordering::SeqCst);
+        assert!(self.token != "panic", "as asked");
         PromptAnswer::form(&prompt, "token", None, [("token", self.token)])
     }
 
@@ -55,6 +56,19 @@ async fn many_runs_ask_once_and_all_go_on() {
     }
     assert_eq!(answers.asked.load(Ordering::SeqCst), 1);
     runtime.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_panics_is_told_and_the_prompt_stays_open() {
+    let url = desk().await;
+    let answers = Arc::new(Answers { token: "panic", ..Answers::default() });
+    let runtime = builder(&url).prompt_handler(answers.clone()).open().await.unwrap();
+    runtime.run(start(&runtime, ASKS)).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(30), answers.told.notified()).await.unwrap();
+    assert!(answers.refused.lock()[0].contains("panicked"));
+    assert_eq!(runtime.prompts(Some(flowdeck::model::connect::PromptState::Open), None).await.unwrap().len(), 1);
+    let (first, second) = tokio::join!(runtime.stop(), runtime.stop());
+    first.and(second).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -138,6 +152,16 @@ async fn a_prompt_whose_last_run_is_cancelled_closes_and_is_told() {
     let (first, second) = (runtime.run(flow.clone()).await.unwrap(), runtime.run(flow).await.unwrap());
     let mut events = runtime.events();
     runtime.start().unwrap();
+    // Only of prompts that were told is told that they closed.
+    let opened = async {
+        while let Some(event) = events.next().await {
+            if matches!(event, RuntimeEvent::PromptOpened { .. }) {
+                return;
+            }
+        }
+        panic!("no event");
+    };
+    tokio::time::timeout(Duration::from_secs(30), opened).await.unwrap();
     let open = async || runtime.prompts(Some(flowdeck::model::connect::PromptState::Open), None).await.unwrap();
     let [prompt] = open().await.try_into().unwrap();
     assert_eq!(prompt.waiting, 2);

@@ -1,7 +1,7 @@
 //! Okta's cards: requests by their documentation, values that cannot leave their place, look-ups.
 //!
 //! Must never leave loopback.
-//! Tests: this is the test; against a server by others in `tests/emulate.rs`.
+//! Tests: this is the test; against a server by others in `tests/emulate/`.
 
 use flowdeck_engine::ports::{CardOutcome, LookUp};
 use serde_json::{Value, json};

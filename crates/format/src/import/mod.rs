@@ -1,7 +1,7 @@
 //! The door for Okta exports (`.flopack`, `.folder`, `.flow`): their bytes become the flows that native files give.
 //!
 //! Must never touch files or the network, start anything, nor panic on any bytes.
-//! Tests: `tests/import.rs`, `tests/import_hostile.rs`, `tests/import_corpus.rs`.
+//! Tests: `tests/import.rs`, `tests/import_hostile.rs`, `crates/flowdeck/tests/exports.rs`.
 
 mod bind;
 mod build;
