@@ -13,8 +13,8 @@ use flowdeck_model::export::key_base;
 use flowdeck_model::{AppName, CardDecl, CardName, Catalogue, FieldDecl, FieldType, Value};
 use indexmap::IndexMap;
 
-/// Cards that are not of an app: the importer makes them of our tables and control cards.
-const NOT_APPS: [&str; 2] = ["stash/", "httpfunctions/close"];
+/// Cards that are not of an app: the importer makes them of our tables and control cards, or they are function cards.
+const NOT_APPS: [&str; 3] = ["stash/", "httpfunctions/close", "filefunctions/info"];
 
 struct All(Apps);
 
