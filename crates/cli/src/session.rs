@@ -73,6 +73,7 @@ impl Session {
     /// Joins the data folder, as its holder or as a guest.
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
         let data = data_folder(globals)?;
+        writable(&data)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
         let cards = files::cards(Some(&data))?;
@@ -236,6 +237,21 @@ pub(crate) fn data_folder(globals: &Globals) -> Result<PathBuf> {
     };
     std::fs::create_dir_all(&folder).with_context(|| format!("make the data folder {}", folder.display()))?;
     folder.canonicalize().with_context(|| format!("find the data folder {}", folder.display()))
+}
+
+/// Refuses a folder that cannot be written, before several parts stumble over it.
+fn writable(data: &Path) -> Result<()> {
+    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+    let folders = [data.to_owned(), data.join("store"), data.join("playground")];
+    match folders.iter().find(|f| f.exists() && rustix::fs::access(f.as_path(), wanted).is_err()) {
+        None => Ok(()),
+        Some(folder) => Err(anyhow!(
+            "the data folder {} cannot be written, and even looking takes its lock. Make it writable with `chmod -R \
+             u+rwX '{}'`, or name another one with --data",
+            folder.display(),
+            data.display()
+        )),
+    }
 }
 
 /// The data folder, where there is one already.

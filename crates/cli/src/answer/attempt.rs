@@ -11,6 +11,7 @@ use flowdeck::model::connect::ConnectionView;
 use flowdeck_server::wire::SurfaceName;
 
 use crate::answer::options::YesNo;
+use crate::answer::pasted;
 use crate::api::Api;
 use crate::browser;
 use crate::screen::style::wrap;
@@ -73,6 +74,9 @@ pub(crate) async fn follow(
                 }
                 if surface == SurfaceName::Paste {
                     match terminal.ask("  Paste the address that your browser ends at: ").await {
+                        Typed::Line(line) if !line.trim().is_empty() && !pasted::plausible(&line) => {
+                            terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2));
+                        }
                         Typed::Line(line) if !line.trim().is_empty() => {
                             attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
                         }
@@ -84,7 +88,10 @@ pub(crate) async fn follow(
                     biased;
                     () = tokio::time::sleep(LOOK_EVERY) => attempt = api.attempt(attempt.id).await?,
                     typed = terminal.read(false) => match typed {
-                        Typed::Line(line) if line.contains("code=") || line.contains("error=") => {
+                        Typed::Line(line) if !line.trim().is_empty() && !pasted::plausible(&line) => {
+                            terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2));
+                        }
+                        Typed::Line(line) if !line.trim().is_empty() => {
                             attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
                         }
                         Typed::Line(_) | Typed::End => return Ok(Ended::Back),

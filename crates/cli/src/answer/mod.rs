@@ -10,6 +10,7 @@ mod form;
 mod interactive;
 mod menu;
 pub(crate) mod options;
+mod pasted;
 
 pub(crate) use ask::Ask;
 pub(crate) use direct::direct;

@@ -66,6 +66,12 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
             Health::Notice,
             "there is none here yet; the first run makes `.flowdeck` in the working folder",
         )),
+        // Opening it would make the key, or the store.
+        Some(folder) if untouched(globals, &folder) => findings.push(finding(
+            "data folder",
+            Health::Notice,
+            format!("{}; nothing is looked up in it, since it has no store or no key yet", folder.display()),
+        )),
         Some(folder) => match Session::open(globals).await {
             Err(error) => {
                 findings.push(finding("data folder", Health::Broken, format!("{}: {error:#}", folder.display())));
@@ -80,6 +86,12 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
     show(doctor, &findings);
     let broken = findings.iter().any(|f| f.health == Health::Broken);
     Ok(if broken { End::Failed } else { End::Fine })
+}
+
+/// Whether a first use is still to come.
+fn untouched(globals: &Globals, folder: &Path) -> bool {
+    let no_key = session::key_file(globals).is_ok_and(|path| matches!(MasterKey::load(&path), Ok(None)));
+    no_key || !folder.join("store").exists()
 }
 
 fn show(doctor: &Doctor, findings: &[Finding]) {
