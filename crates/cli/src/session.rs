@@ -31,6 +31,8 @@ use crate::screen::steps::Timeline;
 use crate::screen::style::Style;
 use crate::watch::Report;
 
+/// How long work that was interrupted may take for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Times a call is made again because its holder ended.
 const TAKEOVERS_MAX: usize = 5;
 /// How long a command ends quietly before it says what it waits for.
@@ -58,11 +60,11 @@ pub(crate) async fn with(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Resu
         session = Session::open(globals) => Api::new(session?),
         () = interrupted() => return Ok(End::Interrupted),
     };
-    // The work sees Ctrl-C first: it may have more to say.
+    // The work hears Ctrl-C too, perhaps a moment later, and may have something to say before it ends.
     let ended = tokio::select! {
         biased;
         ended = work(&api) => ended,
-        () = interrupted() => Ok(End::Interrupted),
+        () = interrupted_for_long() => Ok(End::Interrupted),
     };
     let hurry = matches!(ended, Ok(End::Interrupted));
     api.into_session().close(hurry).await;
@@ -73,7 +75,7 @@ impl Session {
     /// Joins the data folder, as its holder or as a guest.
     pub(crate) async fn open(globals: &Globals) -> Result<Self> {
         let data = data_folder(globals)?;
-        writable(&data)?;
+        writable(&data, may_write)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
         let cards = files::cards(Some(&data))?;
@@ -223,6 +225,15 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// Ctrl-C, and the time in which the work may end by itself; a second Ctrl-C cuts it short.
+async fn interrupted_for_long() {
+    interrupted().await;
+    tokio::select! {
+        () = tokio::time::sleep(LAST_WORDS) => {}
+        () = interrupted() => {}
+    }
+}
+
 /// A second Ctrl-C: whoever presses it does not want to wait.
 pub(crate) async fn interrupted_twice() {
     interrupted().await;
@@ -240,10 +251,9 @@ pub(crate) fn data_folder(globals: &Globals) -> Result<PathBuf> {
 }
 
 /// Refuses a folder that cannot be written, before several parts stumble over it.
-fn writable(data: &Path) -> Result<()> {
-    let wanted = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+fn writable(data: &Path, may_write: impl Fn(&Path) -> bool) -> Result<()> {
     let folders = [data.to_owned(), data.join("store"), data.join("playground")];
-    match folders.iter().find(|f| f.exists() && rustix::fs::access(f.as_path(), wanted).is_err()) {
+    match folders.iter().find(|folder| folder.exists() && !may_write(folder)) {
         None => Ok(()),
         Some(folder) => Err(anyhow!(
             "the data folder {} cannot be written, and even looking takes its lock. Make it writable with `chmod -R \
@@ -252,6 +262,10 @@ fn writable(data: &Path) -> Result<()> {
             data.display()
         )),
     }
+}
+
+fn may_write(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// The data folder, where there is one already.
@@ -282,4 +296,22 @@ pub(crate) fn key_file(globals: &Globals) -> Result<PathBuf> {
 /// Where sockets go.
 pub(crate) fn runtime_folder() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named_with_its_remedy() {
+        let data = tempfile::tempdir().unwrap();
+        std::fs::create_dir(data.path().join("store")).unwrap();
+        assert!(writable(data.path(), |_| true).is_ok());
+        let said = writable(data.path(), |folder| !folder.ends_with("store")).unwrap_err().to_string();
+        assert!(
+            said.contains("store cannot be written") && said.contains("chmod -R") && said.contains("--data"),
+            "{said}"
+        );
+        assert!(writable(&data.path().join("new"), |_| false).is_ok(), "what is not there yet is made");
+    }
 }

@@ -107,16 +107,3 @@ fn the_doctor_changes_nothing() {
     assert!(!home.path(".config").exists(), "a key was made");
     assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0, "the data folder was written");
 }
-
-#[test]
-fn a_folder_that_cannot_be_written_is_named_once() {
-    let home = Home::new();
-    let data = home.path("data");
-    std::fs::create_dir(&data).unwrap();
-    let mode = |bits| std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(bits)).unwrap();
-    mode(0o500);
-    let said = home.say(&["runs", "list"]);
-    mode(0o700);
-    let said = said.check(1, &["cannot be written", "chmod -R", "--data"]);
-    assert!(!said.err.contains("os error"), "{}", said.err);
-}
