@@ -3,36 +3,10 @@
 //! Must never copy a value that can be borrowed.
 //! Tests: below.
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use flowdeck_model::{Fault, Value};
-
-/// The text form: null is empty, whole numbers have no fraction, lists and objects are JSON.
-pub(crate) fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::Null => Cow::Borrowed(""),
-        Value::Bool(true) => Cow::Borrowed("true"),
-        Value::Bool(false) => Cow::Borrowed("false"),
-        Value::String(text) => Cow::Borrowed(text),
-        Value::Number(n) => match n.as_f64().filter(|_| n.is_f64()).map(of_number) {
-            Some(Ok(Value::Number(n))) => Cow::Owned(n.to_string()),
-            _ => Cow::Owned(n.to_string()),
-        },
-        other => Cow::Owned(other.to_string()),
-    }
-}
-
-/// A finite number, also from text.
-pub(crate) fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(n) => n.as_f64(),
-        Value::String(text) => text.trim().parse().ok(),
-        Value::Bool(b) => Some(f64::from(u8::from(*b))),
-        _ => None,
-    }
-    .filter(|n| n.is_finite())
-}
+pub(crate) use flowdeck_model::compare::{is_empty, number, same, text};
+use flowdeck_model::{Fault, Value, compare};
 
 /// True or false, also from text and numbers.
 pub(crate) fn boolean(value: &Value) -> Option<bool> {
@@ -50,9 +24,8 @@ pub(crate) fn boolean(value: &Value) -> Option<bool> {
 /// # Errors
 /// `bad-input` where it is not finite.
 pub(crate) fn of_number(number: f64) -> Result<Value, Fault> {
-    #[allow(clippy::cast_possible_truncation)]
-    if number.fract() == 0.0 && number.abs() < 9.2e18 {
-        return Ok(Value::from(number as i64));
+    if let Some(whole) = compare::whole(number) {
+        return Ok(Value::from(whole));
     }
     serde_json::Number::from_f64(number)
         .map(Value::Number)
@@ -62,29 +35,6 @@ pub(crate) fn of_number(number: f64) -> Result<Value, Fault> {
 /// A count as a value.
 pub(crate) fn of_count(count: usize) -> Value {
     Value::from(u64::try_from(count).unwrap_or(u64::MAX))
-}
-
-/// Null, `""`, `[]` and `{}` are empty; 0 and false are not.
-pub(crate) fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// Deep equality; numbers by value (1 equals 1.0), order of keys does not matter.
-pub(crate) fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Number(x), Value::Number(y)) => x == y || x.as_f64() == y.as_f64(),
-        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(a, b)| same(a, b)),
-        (Value::Object(x), Value::Object(y)) => {
-            x.len() == y.len() && x.iter().all(|(key, a)| y.get(key).is_some_and(|b| same(a, b)))
-        }
-        _ => a == b,
-    }
 }
 
 /// A text that is equal for two values exactly if [`same`] holds: the key of sets and maps over values.

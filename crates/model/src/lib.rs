@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod card;
+pub mod compare;
 pub mod connect;
 pub mod export;
 pub mod fault;

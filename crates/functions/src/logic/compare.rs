@@ -3,15 +3,12 @@
 //! Must never fail for values that can be compared in some way a person would expect.
 //! Tests: below.
 
-use std::cmp::Ordering;
+use flowdeck_model::{Fault, Value, compare};
 
-use flowdeck_model::{Fault, Value};
+pub(crate) use flowdeck_model::compare::{OPERATORS, equal};
 
 use crate::{path, value};
 
-/// What `If`, `Compare` and their like know.
-pub(crate) const OPERATORS: &[&str] =
-    &["==", "!=", ">=", "<=", ">", "<", "%", "in", "not in", "has", "doesn't have", "is empty", "is not empty"];
 /// What `Filter` and `Find` know besides.
 pub(crate) const LIST_OPERATORS: &[&str] = &[
     "==",
@@ -39,93 +36,17 @@ pub(crate) const HELP: &str = "Numbers are compared as numbers, also with numeri
 /// # Errors
 /// `bad-input` for an operator that is not known.
 pub(crate) fn holds(left: &Value, operator: &str, right: &Value) -> Result<bool, Fault> {
-    Ok(match operator.trim() {
-        "==" => equal(left, right),
-        "!=" => !equal(left, right),
-        "===" => value::same(left, right),
-        "!==" => !value::same(left, right),
-        ">" => order(left, right) == Some(Ordering::Greater),
-        "<" => order(left, right) == Some(Ordering::Less),
-        ">=" => matches!(order(left, right), Some(Ordering::Greater | Ordering::Equal)),
-        "<=" => matches!(order(left, right), Some(Ordering::Less | Ordering::Equal)),
-        "%" => multiple(left, right),
-        "in" => inside(left, right),
-        "not in" => !inside(left, right),
-        "has" => has(left, right),
-        "doesn't have" => !has(left, right),
-        "is empty" => value::is_empty(left),
-        "is not empty" => !value::is_empty(left),
-        other => {
-            return Err(Fault::bad_input(format!("`{}` is not a comparison", value::short(other)))
-                .remedy(format!("use one of: {}", LIST_OPERATORS.join(", "))));
-        }
-    })
-}
-
-/// Loose equality.
-pub(crate) fn equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Null, Value::String(text)) | (Value::String(text), Value::Null) => text.is_empty() || text == "null",
-        (Value::Number(n), Value::String(text)) | (Value::String(text), Value::Number(n)) => {
-            text.trim().parse::<f64>().is_ok_and(|t| n.as_f64() == Some(t))
-        }
-        (Value::Bool(flag), Value::String(text)) | (Value::String(text), Value::Bool(flag)) => {
-            text.trim().eq_ignore_ascii_case(if *flag { "true" } else { "false" })
-        }
-        (Value::Bool(flag), Value::Number(n)) | (Value::Number(n), Value::Bool(flag)) => {
-            n.as_f64() == Some(f64::from(u8::from(*flag)))
-        }
-        (Value::String(a), Value::String(b)) => a == b || dates(a, b) == Some(Ordering::Equal),
-        (Value::Array(_) | Value::Object(_), Value::String(text)) => is_json(a, text),
-        (Value::String(text), Value::Array(_) | Value::Object(_)) => is_json(b, text),
-        _ => value::same(a, b),
-    }
-}
-
-fn is_json(value: &Value, text: &str) -> bool {
-    serde_json::from_str(text).is_ok_and(|parsed| value::same(value, &parsed))
-}
-
-/// The order of two ISO dates.
-fn dates(a: &str, b: &str) -> Option<Ordering> {
-    let iso = |text: &str| {
-        let bytes = text.as_bytes();
-        let like =
-            bytes.len() >= 16 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-' && bytes[10] == b'T';
-        like.then(|| text.parse::<jiff::Timestamp>().ok()).flatten()
-    };
-    Some(iso(a)?.cmp(&iso(b)?))
-}
-
-fn order(a: &Value, b: &Value) -> Option<Ordering> {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => Some(dates(a, b).unwrap_or_else(|| a.cmp(b))),
-        (Value::Null, _) | (_, Value::Null) => equal(a, b).then_some(Ordering::Equal),
-        _ => value::number(a)?.partial_cmp(&value::number(b)?),
-    }
-}
-
-fn multiple(a: &Value, b: &Value) -> bool {
-    match (value::number(a), value::number(b)) {
-        (Some(a), Some(b)) => b != 0.0 && a % b == 0.0,
-        _ => false,
-    }
-}
-
-fn inside(a: &Value, b: &Value) -> bool {
-    match b {
-        Value::Array(list) => list.iter().any(|item| equal(a, item)),
-        Value::Object(map) => a.as_str().is_some_and(|key| map.contains_key(key)),
-        Value::Null => false,
-        other => value::text(other).contains(value::text(a).as_ref()),
-    }
-}
-
-fn has(a: &Value, b: &Value) -> bool {
-    match a {
-        Value::Object(_) => path::get(a, &value::text(b)).is_some(),
-        Value::Array(list) => list.iter().any(|item| equal(item, b)),
-        _ => false,
+    // A key of an object may be a path here.
+    let has = |map| path::get(map, &value::text(right)).is_some();
+    match (operator.trim(), left) {
+        ("===", _) => Ok(value::same(left, right)),
+        ("!==", _) => Ok(!value::same(left, right)),
+        ("has", Value::Object(_)) => Ok(has(left)),
+        ("doesn't have", Value::Object(_)) => Ok(!has(left)),
+        (operator, _) => compare::holds(left, operator, right).ok_or_else(|| {
+            Fault::bad_input(format!("`{}` is not a comparison", value::short(operator)))
+                .remedy(format!("use one of: {}", LIST_OPERATORS.join(", ")))
+        }),
     }
 }
 

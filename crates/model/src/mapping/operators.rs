@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::expression::Node;
 use super::{Mapping, MappingError, Reference, Scope, evaluate as text, loose};
+use crate::compare;
 use crate::fault::{Fault, FaultCode};
 use crate::field::FieldType;
 
@@ -250,7 +251,7 @@ fn call(function: Function, values: &[Arc<Value>]) -> Result<Value, Fault> {
             number(if function == Function::Whole { n.trunc() } else { n })
         }
         Function::Compare => Value::Bool(loose::holds(value(0), &word(1), value(2)).map_err(fault)?),
-        Function::IsEmpty => Value::Bool(loose::is_empty(value(0))),
+        Function::IsEmpty => Value::Bool(compare::is_empty(value(0))),
         Function::Parse => return loose::parse(value(0)).map_err(fault),
         Function::Json => match value(0) {
             kept @ (Value::Null | Value::String(_)) => kept.clone(),
@@ -264,9 +265,9 @@ fn call(function: Function, values: &[Arc<Value>]) -> Result<Value, Fault> {
         Function::ToNumber => loose::number(value(0)).map_or(Value::Null, number),
         Function::NonEmpty => match value(0) {
             Value::Object(map) => {
-                map.iter().filter(|(_, v)| !loose::is_empty(v)).map(|(k, v)| (k.clone(), v.clone())).collect()
+                map.iter().filter(|(_, v)| !compare::is_empty(v)).map(|(k, v)| (k.clone(), v.clone())).collect()
             }
-            Value::Array(list) => list.iter().filter(|v| !loose::is_empty(v)).cloned().collect(),
+            Value::Array(list) => list.iter().filter(|v| !compare::is_empty(v)).cloned().collect(),
             other => other.clone(),
         },
         Function::Coalesce => values.iter().find(|v| !v.is_null()).map_or(Value::Null, |v| (**v).clone()),
