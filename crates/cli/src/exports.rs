@@ -10,7 +10,6 @@ use flowdeck::format::import::{self, Export};
 use flowdeck::{Cards, Diagnostic, Severity, Source};
 
 use crate::end::{WrongFile, usage};
-use crate::files;
 
 /// An export that was read, with what is to be said of it.
 pub(crate) struct ReadExport {
@@ -84,9 +83,4 @@ pub(crate) fn line(name: &str, diagnostic: &Diagnostic) -> String {
     let place = if diagnostic.path.is_empty() { String::new() } else { format!(" {}", diagnostic.path) };
     let remedy = diagnostic.remedy.as_ref().map_or_else(String::new, |r| format!("; {r}"));
     format!("{name}:{place} {word}[{}]: {}{remedy}", diagnostic.code, diagnostic.message)
-}
-
-/// The text of an export file.
-pub(crate) fn source(path: &Path) -> Result<Source> {
-    files::source(path)
 }

@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use hmac::{Hmac, Mac};
 use http::Method;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 use url::Url;
 
@@ -30,17 +31,13 @@ fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// Percent-encoded as AWS wants it: all but letters, digits and `-_.~`.
-fn encoded(text: &str, keep_slash: bool) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            b'/' if keep_slash => out.push('/'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+/// All but letters, digits and `-_.~`.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
+
+/// Percent-encoded as AWS wants it.
+fn encoded(text: &str, set: &'static AsciiSet) -> String {
+    utf8_percent_encode(text, set).to_string()
 }
 
 impl AwsKeys {
@@ -65,7 +62,7 @@ impl AwsKeys {
         let day = now.get(..8).unwrap_or_default();
         let scope = format!("{day}/{region}/{service}/aws4_request");
         let mut pairs: Vec<(String, String)> =
-            url.query_pairs().map(|(k, v)| (encoded(&k, false), encoded(&v, false))).collect();
+            url.query_pairs().map(|(k, v)| (encoded(&k, UNRESERVED), encoded(&v, UNRESERVED))).collect();
         pairs.sort();
         let query = pairs.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&");
         let mut signed = vec![("host", host.to_owned()), ("x-amz-date", now.to_owned())];
@@ -75,7 +72,7 @@ impl AwsKeys {
         let headers: String = signed.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         // The path is encoded once in the URL, and AWS wants it encoded once more (all services but S3).
-        let path = encoded(url.path(), true);
+        let path = encoded(url.path(), PATH);
         let request = format!("{method}\n{path}\n{query}\n{headers}\n{names}\n{}", hash(body));
         let to_sign = format!("AWS4-HMAC-SHA256\n{now}\n{scope}\n{}", hash(request.as_bytes()));
         let mut key = hmac(format!("AWS4{}", self.secret.expose()).as_bytes(), day);

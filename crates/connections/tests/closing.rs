@@ -8,30 +8,10 @@ mod support;
 use flowdeck_connections::{BeginConnect, BindTarget, PromptFilter, Surface};
 use flowdeck_engine::ports::{Authorizer, Hold, Op, Space};
 use flowdeck_engine::wire::keys;
-use flowdeck_model::app::AuthKind;
-use flowdeck_model::connect::{ConnectionView, Need, PromptReason, PromptState};
-use flowdeck_model::{PromptId, RunId};
-use serde_json::json;
-use support::provider::{Provider, Reply, Seen, account};
-use support::{Bench, app, done, field, form, name, need};
-
-/// An app `k` whose accounts are told apart by their key.
-async fn keyed() -> (Provider, Bench) {
-    let provider = Provider::start().await;
-    provider.script(|seen: &Seen| -> Reply { account(seen.header("x-key")) });
-    let bench = Bench::new().await;
-    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
-    bench.apps.put(app("k", &provider.base, kind, vec![field("key", true)]));
-    (provider, bench)
-}
-
-async fn connect(bench: &Bench, nickname: &str) -> ConnectionView {
-    done(bench.begin("k", nickname, Surface::Direct, &[("key", nickname)]).await)
-}
-
-fn slot(slot: &str) -> Need {
-    need("k", "flow", slot, &[])
-}
+use flowdeck_model::connect::{Need, PromptReason, PromptState};
+use flowdeck_model::{ConnectionId, PromptId, RunId};
+use support::keyed::{connect, keyed, slot};
+use support::{Bench, form, name};
 
 fn wait_key(hold: &Hold, run: u128) -> Vec<u8> {
     keys::wait(&hold.on, hold.seen, RunId::from_bytes(run.to_be_bytes()))
@@ -47,6 +27,12 @@ async fn waits(bench: &Bench, need: &Need, run: u128) -> Hold {
 /// The run is cancelled.
 async fn gone(bench: &Bench, hold: &Hold, run: u128) {
     bench.commit(vec![Op::Delete { space: Space::Waits, key: wait_key(hold, run) }]).await;
+}
+
+/// A slot is given a connection for good.
+async fn uses(bench: &Bench, slot: &str, connection: ConnectionId) {
+    let target = BindTarget::Slot { flow: "flow".parse().unwrap(), slot: slot.parse().unwrap() };
+    bench.registry.use_connection(target, connection).await.unwrap();
 }
 
 async fn state(bench: &Bench, prompt: PromptId) -> PromptState {
@@ -121,11 +107,7 @@ async fn a_removal_that_leaves_one_connection_wakes_who_would_get_it_as_a_new_ru
     let (_provider, bench) = keyed().await;
     let (a, b) = (connect(&bench, "a").await, connect(&bench, "b").await);
     // `old` used b; it is never given another one unasked.
-    bench
-        .registry
-        .use_connection(BindTarget::Slot { flow: "flow".parse().unwrap(), slot: "old".parse().unwrap() }, b.id)
-        .await
-        .unwrap();
+    uses(&bench, "old", b.id).await;
     let fresh = waits(&bench, &slot("fresh"), 1).await;
     assert_eq!(fresh.reason, PromptReason::Choose);
     bench.registry.next_changes().await;
@@ -147,11 +129,7 @@ async fn a_removal_that_leaves_one_connection_wakes_who_would_get_it_as_a_new_ru
 async fn a_removal_that_leaves_none_lets_the_choosers_ask_for_the_first_one() {
     let (_provider, bench) = keyed().await;
     let (a, b) = (connect(&bench, "a").await, connect(&bench, "b").await);
-    bench
-        .registry
-        .use_connection(BindTarget::Slot { flow: "flow".parse().unwrap(), slot: "old".parse().unwrap() }, b.id)
-        .await
-        .unwrap();
+    uses(&bench, "old", b.id).await;
     bench.registry.disconnect(b.id).await.unwrap();
     let old = waits(&bench, &slot("old"), 1).await;
     bench.registry.next_changes().await;

@@ -13,28 +13,11 @@ use flowdeck_engine::ports::{Authorizer, Decision, Loss, Op, Space, StoreError, 
 use flowdeck_engine::wire::keys;
 use flowdeck_model::RunId;
 use flowdeck_model::app::{AuthKind, OAuthGrant};
-use flowdeck_model::connect::{ConnectionView, Need, PromptReason, PromptState};
+use flowdeck_model::connect::{Need, PromptReason, PromptState};
 use serde_json::json;
-use support::provider::{Provider, Reply, Seen, account, json_reply};
+use support::keyed::{connect, keyed, slot};
+use support::provider::{Provider, account, json_reply};
 use support::{Bench, app, authorize_url, done, field, form, name, need, nick, oauth, of_run, query_of, texts};
-
-/// An app `k` whose accounts are told apart by their key.
-async fn keyed() -> (Provider, Bench) {
-    let provider = Provider::start().await;
-    provider.script(|seen: &Seen| -> Reply { account(seen.header("x-key")) });
-    let bench = Bench::new().await;
-    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
-    bench.apps.put(app("k", &provider.base, kind, vec![field("key", true)]));
-    (provider, bench)
-}
-
-async fn connect(bench: &Bench, nickname: &str) -> ConnectionView {
-    done(bench.begin("k", nickname, Surface::Direct, &[("key", nickname)]).await)
-}
-
-fn slot(slot: &str) -> Need {
-    need("k", "flow", slot, &[])
-}
 
 fn with_nickname(slot: &str, nickname: &str) -> Need {
     Need { nickname: Some(nick(nickname)), ..need("k", "flow", slot, &[]) }

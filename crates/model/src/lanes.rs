@@ -1,9 +1,40 @@
-//! The card lists inside a card.
+//! The card lists inside a card, and whether a list goes on behind it.
 //!
 //! Must never miss a lane: a new kind of card does not compile before it says here where its cards are.
 //! Tests: below.
 
 use crate::flow::{Card, CardKind};
+use crate::names::CardId;
+
+impl Card {
+    /// A card with nothing set but what it does.
+    #[must_use]
+    pub fn new(id: CardId, kind: CardKind) -> Self {
+        Self {
+            id,
+            title: String::new(),
+            note: String::new(),
+            disabled: false,
+            retry: None,
+            timeout_ms: None,
+            in_doubt: None,
+            kind,
+        }
+    }
+
+    /// Whether nothing behind this card in its list can run.
+    #[must_use]
+    pub fn always_ends(&self) -> bool {
+        !self.disabled
+            && match &self.kind {
+                CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
+                CardKind::If { then, otherwise, .. } => {
+                    then.cards.iter().any(Self::always_ends) && otherwise.cards.iter().any(Self::always_ends)
+                }
+                _ => false,
+            }
+    }
+}
 
 impl CardKind {
     /// The lists of cards inside this card, in the order in which they are written; empty for cards that have none.
@@ -40,19 +71,9 @@ mod tests {
     use super::*;
     use crate::flow::{Branch, Lane};
     use crate::mapping::Mapping;
-    use crate::names::CardId;
 
     fn lane(ids: &[&str]) -> Lane {
-        let card = |id: &&str| Card {
-            id: CardId::new(id).unwrap(),
-            title: String::new(),
-            note: String::new(),
-            disabled: false,
-            retry: None,
-            timeout_ms: None,
-            in_doubt: None,
-            kind: CardKind::Return { with: IndexMap::new() },
-        };
+        let card = |id: &&str| Card::new(CardId::new(id).unwrap(), CardKind::Return { with: IndexMap::new() });
         Lane { cards: ids.iter().map(card).collect(), give: IndexMap::new() }
     }
 

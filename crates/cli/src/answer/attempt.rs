@@ -72,30 +72,23 @@ pub(crate) async fn follow(
                     shown = true;
                     open(terminal, &authorize_url, surface);
                 }
-                if surface == SurfaceName::Paste {
-                    match terminal.ask("  Paste the address that your browser ends at: ").await {
-                        Typed::Line(line) if !line.trim().is_empty() && !pasted::plausible(&line) => {
-                            terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2));
-                        }
-                        Typed::Line(line) if !line.trim().is_empty() => {
-                            attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
-                        }
-                        Typed::Line(_) | Typed::End => return Ok(Ended::Back),
+                let typed = if surface == SurfaceName::Paste {
+                    Some(terminal.ask("  Paste the address that your browser ends at: ").await)
+                } else {
+                    tokio::select! {
+                        biased;
+                        () = tokio::time::sleep(LOOK_EVERY) => None,
+                        typed = terminal.read(false) => Some(typed),
                     }
-                    continue;
-                }
-                tokio::select! {
-                    biased;
-                    () = tokio::time::sleep(LOOK_EVERY) => attempt = api.attempt(attempt.id).await?,
-                    typed = terminal.read(false) => match typed {
-                        Typed::Line(line) if !line.trim().is_empty() && !pasted::plausible(&line) => {
-                            terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2));
-                        }
-                        Typed::Line(line) if !line.trim().is_empty() => {
-                            attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
-                        }
-                        Typed::Line(_) | Typed::End => return Ok(Ended::Back),
-                    },
+                };
+                match typed {
+                    None => attempt = api.attempt(attempt.id).await?,
+                    Some(Typed::Line(line)) if line.trim().is_empty() => return Ok(Ended::Back),
+                    Some(Typed::Line(line)) if pasted::plausible(&line) => {
+                        attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
+                    }
+                    Some(Typed::Line(_)) => terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2)),
+                    Some(Typed::End) => return Ok(Ended::Back),
                 }
             }
             AttemptStep::Device { user_code, verification_uri, verification_uri_complete, interval_s, .. } => {

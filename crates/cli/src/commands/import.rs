@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use crate::end::{End, WrongFile, usage};
-use crate::exports;
 use crate::options::Globals;
 use crate::out;
 use crate::session::Session;
+use crate::{exports, files};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -38,7 +38,7 @@ pub(crate) struct Import {
 
 pub(crate) fn run(import: &Import, globals: &Globals) -> Result<End> {
     let cards = Session::cards_of(globals)?;
-    let source = exports::source(&import.export)?;
+    let source = files::source(&import.export)?;
     let Some(read) = exports::read(&source, &cards)? else {
         bail!(WrongFile::new(format!("{} is not an export from Okta Workflows", source.name)))
     };
@@ -46,12 +46,12 @@ pub(crate) fn run(import: &Import, globals: &Globals) -> Result<End> {
         return Err(usage("say where the files go with --out DIR, or ask for the report alone with --json"));
     }
     let report = serde_json::to_value(&read.export.report).context("write the report")?;
-    let mut files: Vec<(String, String)> = read.export.files().into_iter().map(|f| (f.name, f.text)).collect();
-    files.push(("slots.json".into(), format!("{:#}\n", report["slots"])));
-    files.push(("tables.json".into(), format!("{:#}\n", tables(&read.export))));
-    files.push(("import-report.json".into(), format!("{report:#}\n")));
+    let mut written: Vec<(String, String)> = read.export.files().into_iter().map(|f| (f.name, f.text)).collect();
+    written.push(("slots.json".into(), format!("{:#}\n", report["slots"])));
+    written.push(("tables.json".into(), format!("{:#}\n", tables(&read.export))));
+    written.push(("import-report.json".into(), format!("{report:#}\n")));
     if let Some(folder) = &import.out {
-        write(folder, &files, import.force)?;
+        write(folder, &written, import.force)?;
     }
     if import.json {
         out::json(&report);

@@ -4,6 +4,7 @@
 //! Shared by the test files beside this folder.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its own part")]
 
+pub mod keyed;
 pub mod provider;
 
 use std::collections::{BTreeMap, HashMap};

@@ -128,19 +128,7 @@ impl Program {
         let mut list = std::mem::take(&mut rest.cards);
         if let Trigger::Event(event) = &rest.on {
             let call = Call { card: event.card.clone(), slot: event.slot.clone(), with: Mappings::new() };
-            list.insert(
-                0,
-                Card {
-                    id: event.id.clone(),
-                    title: String::new(),
-                    note: String::new(),
-                    disabled: false,
-                    retry: None,
-                    timeout_ms: None,
-                    in_doubt: None,
-                    kind: CardKind::Call(call),
-                },
-            );
+            list.insert(0, Card::new(event.id.clone(), CardKind::Call(call)));
         }
         let main = compiler.block(list, Mappings::new(), 0)?;
         if matches!(rest.on, Trigger::Event(_))

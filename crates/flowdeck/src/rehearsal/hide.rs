@@ -3,20 +3,22 @@
 //! Must never show a value that was declared secret, nor what a function made of it.
 //! Tests: `tests/rehearsal.rs`, below.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use flowdeck_apps::RequestPreview;
 use flowdeck_engine::Start;
 use flowdeck_model::{FieldDecl, Fields, Value};
 use parking_lot::RwLock;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 const REDACTED: &str = "[redacted]";
 /// Shorter texts are too common to be told from others; whole fields are hidden all the same.
 const LEAST_BYTES: usize = 4;
 
-/// Secret values seen so far.
+/// Secret values seen so far, each with its form in addresses. The longest come first: one may be a part of another.
 #[derive(Debug, Default)]
-pub(super) struct Hidden(RwLock<BTreeSet<String>>);
+pub(super) struct Hidden(RwLock<BTreeMap<(Reverse<usize>, String), String>>);
 
 impl Hidden {
     /// With the secret inputs of a start.
@@ -33,7 +35,7 @@ impl Hidden {
     pub(super) fn learn(&self, value: &Value) {
         match value {
             Value::String(text) if text.len() >= LEAST_BYTES => {
-                self.0.write().insert(text.clone());
+                self.0.write().entry((Reverse(text.len()), text.clone())).or_insert_with(|| url_form(text));
             }
             Value::Array(items) => items.iter().for_each(|item| self.learn(item)),
             Value::Object(map) => map.values().for_each(|value| self.learn(value)),
@@ -55,7 +57,7 @@ impl Hidden {
 
     fn touches(&self, value: &Value) -> bool {
         match value {
-            Value::String(text) => self.0.read().iter().any(|secret| text.contains(secret)),
+            Value::String(text) => self.0.read().keys().any(|(_, secret)| text.contains(secret)),
             Value::Array(items) => items.iter().any(|item| self.touches(item)),
             Value::Object(map) => map.values().any(|value| self.touches(value)),
             _ => false,
@@ -64,12 +66,8 @@ impl Hidden {
 
     fn text(&self, text: &str) -> String {
         let mut out = text.to_owned();
-        // The longest first: one may be a part of another.
-        let mut secrets: Vec<String> = self.0.read().iter().cloned().collect();
-        secrets.sort_by_key(|s| std::cmp::Reverse(s.len()));
-        for secret in &secrets {
-            let encoded: String = url_form(secret);
-            out = out.replace(secret.as_str(), REDACTED).replace(&encoded, REDACTED);
+        for ((_, secret), in_addresses) in self.0.read().iter() {
+            out = out.replace(secret.as_str(), REDACTED).replace(in_addresses, REDACTED);
         }
         out
     }
@@ -102,10 +100,12 @@ impl Hidden {
     }
 }
 
+/// What stays as it is in an address.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// As it looks in an address.
 fn url_form(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    utf8_percent_encode(text, UNRESERVED).to_string()
 }
 
 #[cfg(test)]

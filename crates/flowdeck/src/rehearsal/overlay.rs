@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use flowdeck_engine::ports::store::KeyValue;
 use flowdeck_engine::ports::{Delta, Op, Precondition, Scan, Space, Store, StoreError};
 use flowdeck_store::MemoryStore;
 use tokio::sync::RwLock;
@@ -15,7 +16,6 @@ use tokio::sync::RwLock;
 const BATCH: usize = 256;
 
 type Changes = BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>;
-type KeyValue = (Vec<u8>, Vec<u8>);
 
 /// Tables of the store below with changes of its own; of other spaces only its own.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ impl Checker<'_, '_> {
             let shape = self.card(card, node, scope);
             self.name(card.id.as_str(), node.get("id").unwrap_or(node), scope);
             scope.add(card.id.as_str(), shape);
-            if always_ends(card) {
+            if card.always_ends() {
                 ended = Some(card);
             }
         }
@@ -340,18 +340,6 @@ fn loop_outputs(given: Vec<FieldDecl>) -> Shape {
     fields.push(FieldDecl::new("count", FieldType::Number));
     fields.push(FieldDecl::new("errors", FieldType::object().list()));
     Shape::card(merged(fields), false)
-}
-
-/// Whether nothing after a card in its list can run.
-fn always_ends(card: &Card) -> bool {
-    !card.disabled
-        && match &card.kind {
-            CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
-            CardKind::If { then, otherwise, .. } => {
-                then.cards.iter().any(always_ends) && otherwise.cards.iter().any(always_ends)
-            }
-            _ => false,
-        }
 }
 
 fn head_span(node: &Node, card: &Card) -> std::ops::Range<usize> {

@@ -60,13 +60,7 @@ impl Import<'_, '_> {
         if let Some(known) = self.decls.get(&name) {
             return known.clone();
         }
-        let versionless = family.rsplit_once('_').filter(|(_, end)| {
-            end.bytes().all(|b| b.is_ascii_digit()) || (end.len() == 32 && end.bytes().all(|b| b.is_ascii_hexdigit()))
-        });
-        let found = self
-            .catalogue
-            .by_export(family, method)
-            .or_else(|| versionless.and_then(|(base, _)| self.catalogue.by_export(base, method)));
+        let found = self.catalogue.by_export(family, method);
         self.decls.insert(name, found.clone());
         found
     }
@@ -200,7 +194,7 @@ impl<'v> Builder<'_, 'v, '_> {
         let short: String = raw.title.chars().filter(|c| !c.is_control()).take(200).collect();
         let said = own.as_deref() == Some(raw.title) || super::names::says(&short, id.as_str());
         let title = if said { String::new() } else { short.trim().to_owned() };
-        Card { id, title, note: String::new(), disabled: false, retry: None, timeout_ms: None, in_doubt: None, kind }
+        Card { title, ..Card::new(id, kind) }
     }
 
     /// An id for a card of the export, noted in the report.

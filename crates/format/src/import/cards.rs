@@ -24,7 +24,7 @@ impl<'v> Builder<'_, 'v, '_> {
         let mut cards: Vec<Card> = Vec::new();
         let mut note = String::new();
         for (nth, place) in places.iter().enumerate() {
-            if cards.last().is_some_and(ends) {
+            if cards.last().is_some_and(Card::always_ends) {
                 self.never_run(&level, &places[nth..]);
                 break;
             }
@@ -394,15 +394,6 @@ impl<'v> Builder<'_, 'v, '_> {
         self.gives(scope, at, id, &[]);
         let card = self.import.decl("string", "compose").map_or_else(|| unbound_name(raw), |d| d.name.clone());
         CardKind::Call(Call { card, slot: None, with: Mappings::from_iter([("_text_".to_owned(), text_of(parts))]) })
-    }
-}
-
-/// Whether nothing behind this card runs.
-pub(super) fn ends(card: &Card) -> bool {
-    match &card.kind {
-        CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
-        CardKind::If { then, otherwise, .. } => then.cards.iter().any(ends) && otherwise.cards.iter().any(ends),
-        _ => false,
     }
 }
 

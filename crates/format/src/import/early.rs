@@ -47,7 +47,7 @@ impl<'v> Builder<'_, 'v, '_> {
     /// Adds the answer that was kept, where the flow does not end with one.
     pub(super) fn answer_at_the_end(&mut self, cards: &mut Vec<Card>) {
         let Some(kept) = self.early.take() else { return };
-        if cards.last().is_some_and(super::cards::ends) {
+        if cards.last().is_some_and(Card::always_ends) {
             return;
         }
         let part = |key: &str| Source::place(kept.as_str(), [key]).mapping();

@@ -196,16 +196,7 @@ impl<'v> Builder<'_, 'v, '_> {
 
     /// A card that the export does not have.
     pub(super) fn plain(&mut self, title: &str, kind: CardKind) -> Card {
-        Card {
-            id: self.ids.id(title),
-            title: String::new(),
-            note: String::new(),
-            disabled: false,
-            retry: None,
-            timeout_ms: None,
-            in_doubt: None,
-            kind,
-        }
+        Card::new(self.ids.id(title), kind)
     }
 
     fn times(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
