@@ -10,6 +10,7 @@ mod commands;
 mod end;
 mod exports;
 mod files;
+mod interrupts;
 mod logging;
 mod options;
 mod out;
@@ -124,9 +125,11 @@ fn run(arguments: &Arguments) -> Result<End> {
 fn wait(command: impl Future<Output = Result<End>>) -> Result<End> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let end = runtime.block_on(Box::pin(async {
+        let interrupts = interrupts::Interrupts::listen();
         tokio::select! {
             end = command => end,
-            () = session::interrupted_twice() => Ok(End::Interrupted),
+            // Whoever presses it twice does not want to wait.
+            () = interrupts.heard(2) => Ok(End::Interrupted),
         }
     }));
     // A read of the terminal cannot be called back; nothing else is left to wait for.

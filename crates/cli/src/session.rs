@@ -25,6 +25,7 @@ use tokio::sync::RwLock;
 use crate::api::Api;
 use crate::end::{End, usage};
 use crate::files;
+use crate::interrupts::Interrupts;
 use crate::options::Globals;
 use crate::playground::PlaygroundStarter;
 use crate::screen::steps::Timeline;
@@ -44,6 +45,7 @@ pub(crate) struct Session {
     cards: Cards,
     clock: Arc<dyn Clock>,
     playground: Arc<PlaygroundStarter>,
+    interrupts: Interrupts,
     redirect_port: u16,
     data: PathBuf,
 }
@@ -56,24 +58,34 @@ impl std::fmt::Debug for Session {
 
 /// Opens a session, does the work, closes it; Ctrl-C ends all of it and leaves runs resumable.
 pub(crate) async fn with(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
+    let interrupts = Interrupts::listen();
     let api = tokio::select! {
-        session = Session::open(globals) => Api::new(session?),
-        () = interrupted() => return Ok(End::Interrupted),
+        session = Session::open(globals, interrupts.clone()) => Api::new(session?),
+        () = interrupts.heard(1) => return Ok(End::Interrupted),
     };
-    // The work hears Ctrl-C too, perhaps a moment later, and may have something to say before it ends.
+    // The work hears Ctrl-C too, and may have something to say before it ends.
     let ended = tokio::select! {
         biased;
         ended = work(&api) => ended,
-        () = interrupted_for_long() => Ok(End::Interrupted),
+        () = cut_short(&interrupts) => Ok(End::Interrupted),
     };
     let hurry = matches!(ended, Ok(End::Interrupted));
     api.into_session().close(hurry).await;
     ended
 }
 
+/// Ctrl-C, and the time in which the work may end by itself; a second one cuts that short.
+async fn cut_short(interrupts: &Interrupts) {
+    interrupts.heard(1).await;
+    tokio::select! {
+        () = tokio::time::sleep(LAST_WORDS) => {}
+        () = interrupts.heard(2) => {}
+    }
+}
+
 impl Session {
     /// Joins the data folder, as its holder or as a guest.
-    pub(crate) async fn open(globals: &Globals) -> Result<Self> {
+    pub(crate) async fn open(globals: &Globals, interrupts: Interrupts) -> Result<Self> {
         let data = data_folder(globals)?;
         writable(&data, may_write)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
@@ -93,7 +105,7 @@ impl Session {
         let socket = socket_path(&data, runtime_folder().as_deref());
         let options = SessionOptions::new(data.clone(), socket, env!("CARGO_PKG_VERSION"), builder);
         let joined = RwLock::new(Joined::join(options).await?);
-        Ok(Self { joined, cards, clock, playground, redirect_port: globals.redirect_port, data })
+        Ok(Self { joined, cards, clock, playground, interrupts, redirect_port: globals.redirect_port, data })
     }
 
     /// The catalogue, with the user's apps where there is a data folder already.
@@ -182,6 +194,11 @@ impl Session {
         Err(anyhow!("every process that held {} ended at once; try again", self.data.display()))
     }
 
+    /// Returns once Ctrl-C was pressed, also before this was called.
+    pub(crate) async fn interrupted(&self) {
+        self.interrupts.heard(1).await;
+    }
+
     /// Takes the place of a holder that ended.
     pub(crate) async fn rejoin(&self) -> Result<()> {
         tracing::info!("the holder of the data folder ended; taking its place");
@@ -198,10 +215,11 @@ impl Session {
             tokio::select! {
                 ended = &mut end => ended,
                 () = tokio::time::sleep(QUIET_END) => {
+                    let before = self.interrupts.count();
                     eprintln!("Other commands still use this folder; this one drives their runs. Ctrl-C hands over.");
                     tokio::select! {
                         ended = &mut end => ended,
-                        () = interrupted() => Ok(()),
+                        () = self.interrupts.heard(before + 1) => Ok(()),
                     }
                 }
             }
@@ -211,33 +229,6 @@ impl Session {
         }
         self.playground.stop().await;
     }
-}
-
-/// Ctrl-C, or a request to end.
-pub(crate) async fn interrupted() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(_) => return tokio::signal::ctrl_c().await.unwrap_or(()),
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-/// Ctrl-C, and the time in which the work may end by itself; a second Ctrl-C cuts it short.
-async fn interrupted_for_long() {
-    interrupted().await;
-    tokio::select! {
-        () = tokio::time::sleep(LAST_WORDS) => {}
-        () = interrupted() => {}
-    }
-}
-
-/// A second Ctrl-C: whoever presses it does not want to wait.
-pub(crate) async fn interrupted_twice() {
-    interrupted().await;
-    interrupted().await;
 }
 
 /// The data folder: named, or the nearest one above, or a new one here.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::api::Api;
 use crate::end::End;
+use crate::interrupts::Interrupts;
 use crate::options::Globals;
 use crate::out;
 use crate::screen::connections::state_word;
@@ -72,7 +73,7 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
             Health::Notice,
             format!("{}; nothing is looked up in it, since it has no store or no key yet", folder.display()),
         )),
-        Some(folder) => match Session::open(globals).await {
+        Some(folder) => match Session::open(globals, Interrupts::listen()).await {
             Err(error) => {
                 findings.push(finding("data folder", Health::Broken, format!("{}: {error:#}", folder.display())));
             }

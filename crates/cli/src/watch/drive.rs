@@ -15,7 +15,6 @@ use crate::api::{Api, RUNS_PAGE};
 use crate::end::End;
 use crate::out;
 use crate::screen::style::count;
-use crate::session;
 use crate::terminal::Terminal;
 
 /// Up to this many runs are shown card by card.
@@ -122,7 +121,7 @@ async fn many(api: &Api, terminal: &mut Terminal, runs: Vec<RunSummary>, as_json
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = session::interrupted() => {
+            () = api.session().interrupted() => {
                 terminal.say("\nStopped here; nothing is lost. `flowdeck runs list` shows the runs.\n");
                 return Ok(End::Interrupted);
             }

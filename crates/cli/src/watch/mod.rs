@@ -25,7 +25,6 @@ pub(crate) use stops::command;
 use crate::api::Api;
 use crate::end::End;
 use crate::out;
-use crate::session;
 use crate::terminal::Terminal;
 
 /// A wait for time that ends within this many milliseconds is waited out.
@@ -58,9 +57,10 @@ impl<'a> Watch<'a> {
     /// To the end of the run, or to a stop that nobody here helps over. Ctrl-C leaves it as it is.
     pub(crate) async fn follow_to_end(mut self) -> Result<End> {
         let run = self.run;
+        let api = self.api;
         let end = tokio::select! {
             end = self.go() => Some(end),
-            () = session::interrupted() => None,
+            () = api.session().interrupted() => None,
         };
         match end {
             Some(end) => end,

@@ -1,0 +1,63 @@
+//! Ctrl-C and requests to end, heard once for everybody: who begins to listen later still learns of them.
+//!
+//! Must never lose one that came before somebody waited for it.
+//! Tests: below, `tests/json.rs`.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// How often the person, or the system, asked this process to end.
+#[derive(Debug, Clone)]
+pub(crate) struct Interrupts(watch::Receiver<u32>);
+
+impl Interrupts {
+    /// Listens from now on. Where a signal cannot be listened to, it ends the process as it always does.
+    pub(crate) fn listen() -> Self {
+        let (heard, told) = watch::channel(0_u32);
+        for mut listener in
+            [SignalKind::interrupt(), SignalKind::terminate()].into_iter().filter_map(|k| signal(k).ok())
+        {
+            let heard = heard.clone();
+            tokio::spawn(async move {
+                while listener.recv().await.is_some() {
+                    heard.send_modify(|times| *times = times.saturating_add(1));
+                }
+            });
+        }
+        Self(told)
+    }
+
+    /// How many came so far.
+    pub(crate) fn count(&self) -> u32 {
+        *self.0.borrow()
+    }
+
+    /// Returns when this many have come.
+    pub(crate) async fn heard(&self, times: u32) {
+        if self.0.clone().wait_for(|count| *count >= times).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_listens_late_still_learns_of_it() {
+        let interrupts = Interrupts::listen();
+        kill_process(getpid(), Signal::INT).unwrap();
+        let within = |times| tokio::time::timeout(Duration::from_secs(30), interrupts.heard(times));
+        within(1).await.unwrap();
+        let late = interrupts.clone();
+        tokio::time::timeout(Duration::from_secs(30), late.heard(1)).await.unwrap();
+        assert_eq!(late.count(), 1);
+        kill_process(getpid(), Signal::TERM).unwrap();
+        within(2).await.unwrap();
+    }
+}
