@@ -38,6 +38,15 @@ const SOAKS: &[Soak] = &[
         ..of_the_store("store-kills", "a process around the store is killed", "FLOWDECK_SOAK_STORE_KILLS", 2_000)
     },
     Soak {
+        name: "kills",
+        about: "SIGKILLs of the command under load: at random, at marked points, while starting",
+        package: "flowdeck-tests",
+        test: "kills",
+        filter: "",
+        size: "FLOWDECK_SOAK_KILLS",
+        full: 2_000,
+    },
+    Soak {
         name: "crash-points",
         about: "every store operation of 12 flows died at, before and after it took effect, and double crashes",
         package: "flowdeck-engine",
