@@ -3,6 +3,8 @@
 //! Must never write a scalar that would be read back as something else.
 //! Tests: `tests/round_trip.rs`, `tests/fmt.rs`, and below.
 
+use serde_json::Value;
+
 use crate::tree::{Entry, Kind, Node, Plain, Style, Trivia, plain};
 
 /// Longest line that a list or map in brackets may make.
@@ -22,6 +24,33 @@ pub(crate) fn yaml(root: &Node) -> String {
         }
     }
     out.out
+}
+
+/// One item of a list, from its dash on, in lines of their own.
+pub(crate) fn item(item: Node, indent: usize) -> String {
+    let mut out = Emitter { out: String::new() };
+    let list = Node::new(Kind::List(vec![item]), 0..0);
+    out.list(&list, list.items().unwrap_or(&[]), indent);
+    out.out
+}
+
+/// One entry of a map in lines of their own.
+pub(crate) fn entry(key: &str, value: &Value, indent: usize) -> String {
+    let mut out = Emitter { out: String::new() };
+    let map = Node::from_value(&Value::Object(std::iter::once((key.to_string(), value.clone())).collect()));
+    out.map(&map, map.entries().unwrap_or(&[]), indent, false);
+    out.out
+}
+
+/// A value as it stands inside brackets.
+pub(crate) fn inline_item(value: &Value) -> String {
+    inline_in(&Node::from_value(value), true)
+}
+
+/// An entry as it stands inside brackets.
+pub(crate) fn inline_entry(key: &str, value: &Value) -> String {
+    let key = if is_safe(key, true) { key.to_string() } else { quoted(key) };
+    format!("{key}: {}", inline_item(value))
 }
 
 struct Emitter {

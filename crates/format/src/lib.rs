@@ -9,6 +9,7 @@ mod check;
 mod comments;
 mod diagnostic;
 mod duration;
+pub mod edit;
 mod emit;
 mod findings;
 mod fmt;
@@ -21,6 +22,7 @@ mod print;
 mod read;
 mod schema;
 mod tree;
+mod upstream;
 
 use std::sync::Arc;
 
@@ -32,6 +34,7 @@ pub use fmt::format_text;
 pub use link::Load;
 pub use print::{print, print_json};
 pub use schema::schema;
+pub use upstream::{Upstream, read_upstream};
 
 use findings::Findings;
 
@@ -98,10 +101,15 @@ pub fn alone(_path: &str) -> Result<Source, String> {
 /// `source` is seen. At most 100 files, 8 deep.
 #[must_use]
 pub fn read_with(source: &Source, catalogue: Option<&dyn Catalogue>, load: &Load<'_>) -> Checked {
-    read_on(source, catalogue, &mut link::Trail { load, files: Vec::new(), count: 0 })
+    read_on(source, catalogue, &mut link::Trail { load, files: Vec::new(), count: 0 }, None)
 }
 
-fn read_on(source: &Source, catalogue: Option<&dyn Catalogue>, trail: &mut link::Trail<'_>) -> Checked {
+fn read_on(
+    source: &Source,
+    catalogue: Option<&dyn Catalogue>,
+    trail: &mut link::Trail<'_>,
+    probe: Option<&mut upstream::Probe>,
+) -> Checked {
     let mut findings = Findings::default();
     let documents = tree::parse(source, &mut findings);
     let mut flows = Vec::new();
@@ -114,7 +122,7 @@ fn read_on(source: &Source, catalogue: Option<&dyn Catalogue>, trail: &mut link:
         }
         trail.files.pop();
         if let (Some(catalogue), false) = (catalogue, findings.has_errors()) {
-            check::check(&source.text, &drafts, catalogue, &mut findings);
+            check::check(&source.text, &drafts, catalogue, &mut findings, probe);
         }
         flows = drafts.into_iter().map(|draft| draft.flow).collect();
     }

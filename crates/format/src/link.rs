@@ -92,7 +92,7 @@ fn found(
     let text = (trail.load)(&path).map_err(|why| {
         ("helper-file", format!("the helper's file `{path}` cannot be read: {why}"), "check the path".to_string())
     })?;
-    let checked = crate::read_on(&text, catalogue, trail);
+    let checked = crate::read_on(&text, catalogue, trail, None);
     let remedy = format!("run `flowdeck check {path}`");
     if let Some(first) = checked.diagnostics.iter().find(|d| d.severity == Severity::Error) {
         let message = format!("the helper's file has errors; the first is {}", first.line_text(&path));

@@ -24,12 +24,23 @@ impl Checker<'_, '_> {
                 let remedy = "remove it, or move it before".to_string();
                 self.findings.error_with("unreachable", &head_span(node, card), message, remedy);
             }
+            self.look(card, scope);
             let shape = self.card(card, node, scope);
             self.name(card.id.as_str(), node.get("id").unwrap_or(node), scope);
             scope.add(card.id.as_str(), shape);
             if card.always_ends() {
                 ended = Some(card);
             }
+        }
+    }
+
+    /// Takes down what a card can refer to, where that is asked for.
+    fn look(&mut self, card: &Card, scope: &Scope) {
+        if let Some(probe) = self.probe.as_deref_mut()
+            && probe.card == card.id
+            && probe.flow.as_ref().is_none_or(|name| *name == self.flow.name)
+        {
+            probe.seen.get_or_insert_with(|| scope.seen());
         }
     }
 

@@ -16,6 +16,9 @@ use flowdeck_model::{Catalogue, Flow};
 
 use crate::findings::Findings;
 use crate::read::{Draft, Places};
+use crate::upstream::Probe;
+
+pub(crate) use values::RESERVED;
 
 /// What every check needs.
 pub(crate) struct Checker<'a, 'f> {
@@ -30,20 +33,47 @@ pub(crate) struct Checker<'a, 'f> {
     file: &'f [Draft<'a>],
     places: &'f Places<'a>,
     slots_used: HashSet<String>,
+    probe: Option<&'f mut Probe>,
 }
 
 /// Checks all flows of a file.
-pub(crate) fn check(text: &str, drafts: &[Draft<'_>], catalogue: &dyn Catalogue, findings: &mut Findings) {
+pub(crate) fn check(
+    text: &str,
+    drafts: &[Draft<'_>],
+    catalogue: &dyn Catalogue,
+    findings: &mut Findings,
+    mut probe: Option<&mut Probe>,
+) {
     for draft in drafts {
         let mut used_by_helpers = HashSet::new();
         for (name, helper) in &draft.flow.helpers {
             let Some(places) = draft.helpers.get(name.as_str()) else { continue };
-            let used = check_one(text, drafts, &draft.flow, helper, places, catalogue, findings, HashSet::new());
+            let used = check_one(
+                text,
+                drafts,
+                &draft.flow,
+                helper,
+                places,
+                catalogue,
+                findings,
+                HashSet::new(),
+                probe.as_deref_mut(),
+            );
             if places.slots_inherited {
                 used_by_helpers.extend(used);
             }
         }
-        check_one(text, drafts, &draft.flow, &draft.flow, &draft.places, catalogue, findings, used_by_helpers);
+        check_one(
+            text,
+            drafts,
+            &draft.flow,
+            &draft.flow,
+            &draft.places,
+            catalogue,
+            findings,
+            used_by_helpers,
+            probe.as_deref_mut(),
+        );
         flows::cycles(draft, findings);
     }
 }
@@ -58,8 +88,9 @@ fn check_one<'a>(
     catalogue: &dyn Catalogue,
     findings: &mut Findings,
     slots_used: HashSet<String>,
+    probe: Option<&mut Probe>,
 ) -> HashSet<String> {
-    let mut checker = Checker { text, catalogue, findings, flow, outer, file, places, slots_used };
+    let mut checker = Checker { text, catalogue, findings, flow, outer, file, places, slots_used, probe };
     checker.flow();
     checker.slots_used
 }

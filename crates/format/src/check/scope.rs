@@ -6,6 +6,8 @@
 use flowdeck_model::mapping::{PathPart, Reference};
 use flowdeck_model::{FieldDecl, FieldType};
 
+use crate::upstream::Upstream;
+
 /// What stands behind a name.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
@@ -61,6 +63,15 @@ impl Scope {
 
     pub(super) fn find(&self, name: &str) -> Option<&Shape> {
         self.names.iter().rev().find(|(n, _)| n == name).map(|(_, shape)| shape)
+    }
+
+    /// All of it, the innermost of names that hide others.
+    pub(super) fn seen(&self) -> Vec<Upstream> {
+        let hidden = |at: usize, name: &str| self.names[at + 1..].iter().any(|(n, _)| n == name);
+        let visible = self.names.iter().enumerate().filter(|(at, (name, _))| !hidden(*at, name));
+        visible
+            .map(|(_, (name, shape))| Upstream { name: name.clone(), kind: shape.kind.clone(), open: shape.open })
+            .collect()
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {

@@ -15,7 +15,7 @@ use crate::nearest::suggestion;
 use crate::tree::{Kind, Node};
 
 /// Names that are not cards.
-pub(super) const RESERVED: [&str; 4] = ["input", "run", "so_far", "env"];
+pub(crate) const RESERVED: [&str; 4] = ["input", "run", "so_far", "env"];
 
 impl Checker<'_, '_> {
     /// Checks all references of a mapping and answers its type.

@@ -321,7 +321,7 @@ fn innermost(node: &Node) -> Option<(&Node, flowdeck_model::mapping::MappingErro
 }
 
 /// `listUsersWithFilter` as `list_users_with_filter`, always a card id with room for a number.
-fn snake_case(text: &str) -> String {
+pub(crate) fn snake_case(text: &str) -> String {
     let mut out = String::new();
     let mut after_lower = false;
     for c in text.chars().take(48) {
@@ -344,6 +344,6 @@ fn snake_case(text: &str) -> String {
 }
 
 /// The kinds of which a card has the word.
-fn kinds_of(node: &Node) -> Vec<&'static str> {
+pub(crate) fn kinds_of(node: &Node) -> Vec<&'static str> {
     order::KINDS.iter().map(|(word, _)| *word).filter(|word| node.entry(word).is_some()).collect()
 }
