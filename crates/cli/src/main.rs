@@ -63,7 +63,7 @@ enum Command {
     Import(commands::import::Import),
     /// Tidies flow files; comments stay.
     Fmt(commands::fmt::Fmt),
-    /// Prints the JSON Schema of flow files or app files, for editors.
+    /// Prints the JSON Schema of flow, app or test files, for editors.
     Schema(commands::schema::Schema),
     /// Guides the first steps: Okta, or the playground.
     Init(commands::init::Init),

@@ -21,6 +21,7 @@ mod order;
 mod print;
 mod read;
 mod schema;
+pub mod test_file;
 mod tree;
 mod upstream;
 
@@ -76,8 +77,8 @@ impl Checked {
 #[must_use]
 pub fn values_of(source: &Source) -> Vec<serde_json::Value> {
     let mut findings = Findings::default();
-    let documents = tree::parse(source, &mut findings);
-    if findings.has_errors() { Vec::new() } else { documents.iter().map(tree::Node::to_value).collect() }
+    let documents = tree::parse_with(source, tree::EmptyKeys::Taken, &mut findings);
+    if findings.has_errors() { Vec::new() } else { documents.iter().map(|d| d.root.to_value()).collect() }
 }
 
 /// Reads a flow file; with a catalogue its cards, fields, types and references are checked too.

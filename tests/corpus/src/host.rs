@@ -12,6 +12,7 @@ use flowdeck_apps::AppHost;
 use flowdeck_engine::ports::{CardCall, CardHost, CardOutcome, LookUp};
 use flowdeck_model::card::Ambient;
 use flowdeck_model::{AppName, CardDecl, CardName, Catalogue, Fault, FaultCode, Fields, Flow, RunId, StepPath, Value};
+use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::made::{self, Mood};
@@ -26,7 +27,7 @@ const CALLS_MAX: usize = 2_000;
 #[derive(Debug, Clone)]
 pub(crate) enum Answers {
     /// From lists: `connector/method#uuid` before `connector/method`; the last answer repeats.
-    Script(HashMap<String, Vec<Value>>),
+    Script(IndexMap<String, Vec<Value>>),
     /// Values of the declared types.
     Made(Mood),
     /// Every call fails.

@@ -22,11 +22,11 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use flowdeck::egress::{Egress, Policy};
 use flowdeck_apps::AppHost;
+use flowdeck_format::{Source, test_file};
 use indexmap::IndexMap;
 
 use known::Known;
 use report::Report;
-use scenario::Scenario;
 
 const HELP: &str = "cargo xtask corpus [DIR] [--json] [--scenarios DIR --exports DIR] [--only TEXT]
 
@@ -113,13 +113,17 @@ async fn all(asked: &Asked) -> Result<bool> {
     for folder in &asked.scenarios {
         let exports = asked.exports.clone().or_else(|| asked.folders.first().cloned());
         let exports = exports.context("--scenarios needs --exports")?;
-        for file in json_files(folder)? {
+        for file in test_files(folder)? {
             let text = std::fs::read_to_string(&file).with_context(|| format!("read {}", file.display()))?;
-            let scenario: Scenario = serde_json::from_str(&text).with_context(|| format!("read {}", file.display()))?;
-            if wanted(&scenario.id) {
-                let bytes = std::fs::read(exports.join(&scenario.export))
+            let read = test_file::read(&Source::new(&file.display().to_string(), &text));
+            if let Some(wrong) = read.diagnostics.first() {
+                bail!("{}", wrong.line_text(&file.display().to_string()));
+            }
+            for scenario in read.tests.iter().filter(|s| wanted(&s.id)) {
+                let export = scenario.file.as_deref().with_context(|| format!("{} names no export", scenario.id))?;
+                let bytes = std::fs::read(exports.join(export))
                     .with_context(|| format!("read the export of scenario {}", scenario.id))?;
-                report.scenario(scenario::run(&scenario, &bytes, &cards, &tables).await);
+                report.scenario(scenario::run(scenario, &bytes, &cards, &tables).await);
             }
         }
     }
@@ -144,10 +148,11 @@ fn exports(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-fn json_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn test_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
     let mut files: Vec<_> = entries.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
-    files.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    let is_test = |name: &str| name.ends_with(".json") || name.ends_with(".test.yaml");
+    files.retain(|path| path.file_name().is_some_and(|name| is_test(&name.to_string_lossy())));
     files.sort();
     if files.is_empty() {
         bail!("there is no scenario in {}", folder.display());

@@ -3,14 +3,13 @@
 //! Must never pass a scenario whose export or flow is not there.
 //! Tests: the scenario files.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowdeck_apps::AppHost;
+use flowdeck_format::test_file::Test;
 use flowdeck_model::table::TableOp;
-use flowdeck_model::{CardKind, Flow, Millis, TableName, Value};
-use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use flowdeck_model::{CardKind, Flow, Millis, TableName};
+use serde::Serialize;
 
 use crate::begin;
 use crate::host::{Answers, StandIn};
@@ -19,32 +18,9 @@ use crate::lenient::Opaque;
 use crate::source::Sample;
 use crate::world::{World, prepared};
 
-/// A scenario file.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Scenario {
-    pub(crate) id: String,
-    /// The export, relative to the folder of exports.
-    pub(crate) export: String,
-    /// The flow's name in the export.
-    pub(crate) flow: String,
-    #[serde(default)]
-    pub(crate) inputs: Value,
-    #[serde(default)]
-    pub(crate) tables: Map<String, Value>,
-    #[serde(default)]
-    pub(crate) app_answers: HashMap<String, Vec<Value>>,
-    #[serde(default)]
-    pub(crate) clock: Option<String>,
-    pub(crate) expected: Value,
-    #[serde(default)]
-    pub(crate) unknowns_touched: Vec<String>,
-}
-
-impl Scenario {
-    /// Whether it is advice only: what it holds depends on behaviour that nobody documents.
-    pub(crate) fn is_advice(&self) -> bool {
-        self.unknowns_touched.iter().any(|name| !name.starts_with("order:") && !name.starts_with("response:"))
-    }
+/// Whether a scenario is advice only: what it holds depends on behaviour that nobody documents.
+fn is_advice(scenario: &Test) -> bool {
+    scenario.unknowns_touched.iter().any(|name| !name.starts_with("order:") && !name.starts_with("response:"))
 }
 
 /// What came of one.
@@ -61,11 +37,11 @@ pub(crate) struct Outcome {
 }
 
 /// Runs one scenario over its export.
-pub(crate) async fn run(scenario: &Scenario, bytes: &[u8], cards: &flowdeck::Cards, tables: &AppHost) -> Outcome {
+pub(crate) async fn run(scenario: &Test, bytes: &[u8], cards: &flowdeck::Cards, tables: &AppHost) -> Outcome {
     let mut outcome = Outcome {
         id: scenario.id.clone(),
-        export: scenario.export.clone(),
-        doubts: if scenario.is_advice() { scenario.unknowns_touched.clone() } else { Vec::new() },
+        export: scenario.file.clone().unwrap_or_default(),
+        doubts: if is_advice(scenario) { scenario.unknowns_touched.clone() } else { Vec::new() },
         wrong: Vec::new(),
         compared: Vec::new(),
     };
@@ -76,20 +52,21 @@ pub(crate) async fn run(scenario: &Scenario, bytes: &[u8], cards: &flowdeck::Car
 }
 
 async fn play(
-    scenario: &Scenario,
+    scenario: &Test,
     bytes: &[u8],
     cards: &flowdeck::Cards,
     tables: &AppHost,
     outcome: &mut Outcome,
 ) -> Result<(), String> {
-    let sample = Arc::new(Sample::read(&scenario.export, bytes, cards)?);
-    let name = sample.export.named(&scenario.flow).map(|f| f.flow.clone());
-    let name = name.ok_or_else(|| format!("there is no flow `{}`", scenario.flow))?;
+    let sample = Arc::new(Sample::read(&outcome.export, bytes, cards)?);
+    let title = scenario.flow.as_deref().ok_or("it names no `flow`")?;
+    let name = sample.export.named(title).map(|f| f.flow.clone());
+    let name = name.ok_or_else(|| format!("there is no flow `{title}`"))?;
     let flow = sample.export.whole(&name).ok_or("the flow cannot be put together")?;
     let flow = prepared(flow);
     let clock = scenario.clock.as_deref().unwrap_or("2024-01-15T10:30:00.000Z");
     let now: jiff::Timestamp = clock.parse().map_err(|e| format!("clock: {e}"))?;
-    let answers = Answers::Script(scenario.app_answers.clone());
+    let answers = Answers::Script(scenario.answers.clone());
     let host = Arc::new(StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers));
     let world = Arc::new(World::new(host.clone(), &flow, Millis(now.as_millisecond())));
     let mut opaque = Opaque::default();
@@ -107,13 +84,7 @@ async fn play(
     Ok(())
 }
 
-async fn seed(
-    scenario: &Scenario,
-    sample: &Sample,
-    flow: &Flow,
-    world: &World,
-    opaque: &mut Opaque,
-) -> Result<(), String> {
+async fn seed(scenario: &Test, sample: &Sample, flow: &Flow, world: &World, opaque: &mut Opaque) -> Result<(), String> {
     let decls = || flow.tables.iter().chain(flow.helpers.values().flat_map(|h| &h.tables));
     for decl in decls() {
         world.table(&TableOp::Define(decl.clone())).await.map_err(|e| e.to_string())?;

@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Entry, Kind, Node, Style, Trivia, duplicate_key};
+use super::{EmptyKeys, Entry, Kind, Node, Style, Trivia, duplicate_key};
 use crate::findings::Findings;
 use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 
 /// The tree of a JSON text.
-pub(crate) fn parse(text: &str, findings: &mut Findings) -> Option<Node> {
-    let mut reader = Reader { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 }, nodes: 0, findings };
+pub(crate) fn parse(text: &str, empty: EmptyKeys, findings: &mut Findings) -> Option<Node> {
+    let mut reader = Reader { text, at: if text.starts_with('\u{feff}') { 3 } else { 0 }, nodes: 0, empty, findings };
     let root = reader.value(0)?;
     reader.skip_space();
     if reader.at < text.len() {
@@ -25,6 +25,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     nodes: usize,
+    empty: EmptyKeys,
     findings: &'a mut Findings,
 }
 
@@ -163,7 +164,7 @@ impl Reader<'_> {
             }
             let key = self.string(KEY_BYTES_MAX)?;
             let key_span = start..self.at;
-            if key.is_empty() {
+            if key.is_empty() && self.empty == EmptyKeys::Refused {
                 self.findings.error("bad-key", &key_span, format!("a key must have 1 to {KEY_BYTES_MAX} bytes"));
                 return None;
             }
@@ -196,7 +197,7 @@ mod tests {
 
     fn read(text: &str) -> Option<Value> {
         let mut findings = Findings::default();
-        let node = parse(text, &mut findings);
+        let node = parse(text, EmptyKeys::Refused, &mut findings);
         node.filter(|_| !findings.has_errors()).map(|n| n.to_value())
     }
 

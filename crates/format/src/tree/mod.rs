@@ -139,6 +139,25 @@ impl Node {
         }
     }
 
+    pub(crate) fn entries_mut(&mut self) -> Option<&mut Vec<Entry>> {
+        match &mut self.kind {
+            Kind::Map(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn items_mut(&mut self) -> Option<&mut Vec<Self>> {
+        match &mut self.kind {
+            Kind::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The entry of a key, to be changed.
+    pub(crate) fn entry_mut(&mut self, key: &str) -> Option<&mut Entry> {
+        self.entries_mut()?.iter_mut().find(|e| e.key == key)
+    }
+
     /// The entry of a key.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries()?.iter().find(|e| e.key == key)
@@ -198,20 +217,32 @@ pub(crate) fn parse(source: &Source, findings: &mut Findings) -> Vec<Node> {
     parse_documents(source, findings).into_iter().map(|d| d.root).collect()
 }
 
+/// Whether a key may be empty, as the groups of an export are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EmptyKeys {
+    Refused,
+    Taken,
+}
+
 /// Reads a file into its documents, each with its range.
 pub(crate) fn parse_documents(source: &Source, findings: &mut Findings) -> Vec<Document> {
+    parse_with(source, EmptyKeys::Refused, findings)
+}
+
+/// As [`parse_documents`], with a word about empty keys.
+pub(crate) fn parse_with(source: &Source, empty: EmptyKeys, findings: &mut Findings) -> Vec<Document> {
     if source.text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes; at most 16 MiB are read", source.text.len());
         findings.error_with("file-too-large", &(0..0), message, "split it into several flows".to_string());
         return Vec::new();
     }
     if is_json(source) {
-        json::parse(&source.text, findings)
+        json::parse(&source.text, empty, findings)
             .map(|root| Document { range: 0..source.text.len(), root })
             .into_iter()
             .collect()
     } else {
-        yaml::parse(&source.text, findings)
+        yaml::parse(&source.text, empty, findings)
     }
 }
 

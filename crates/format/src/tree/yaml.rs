@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::{Entry, Kind, Node, Plain, Style, Trivia, duplicate_key, plain};
+use super::{EmptyKeys, Entry, Kind, Node, Plain, Style, Trivia, duplicate_key, plain};
 use crate::findings::Findings;
 use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
 
@@ -27,7 +27,7 @@ enum Open {
 }
 
 /// The documents of a text; those read before an error are kept, so that messages can name paths.
-pub(crate) fn parse(text: &str, findings: &mut Findings) -> Vec<Document> {
+pub(crate) fn parse(text: &str, empty: EmptyKeys, findings: &mut Findings) -> Vec<Document> {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut builder = Builder {
         text,
@@ -37,6 +37,7 @@ pub(crate) fn parse(text: &str, findings: &mut Findings) -> Vec<Document> {
         documents: Vec::new(),
         document_start: 0,
         nodes: 0,
+        empty,
     };
     for event in Parser::new_from_str(body) {
         match event {
@@ -72,6 +73,7 @@ struct Builder<'a> {
     documents: Vec<Document>,
     document_start: usize,
     nodes: usize,
+    empty: EmptyKeys,
 }
 
 impl Builder<'_> {
@@ -172,7 +174,8 @@ impl Builder<'_> {
                 self.findings.error_with("no-merge", &range, "merge keys (`<<`) are not part of flow files", remedy);
                 return None;
             }
-            if value.is_empty() || value.len() > KEY_BYTES_MAX {
+            let may_be_empty = self.empty == EmptyKeys::Taken && style != ScalarStyle::Plain;
+            if (value.is_empty() && !may_be_empty) || value.len() > KEY_BYTES_MAX {
                 let message = format!("a key must have 1 to {KEY_BYTES_MAX} bytes");
                 self.findings.error("bad-key", &range, message);
                 return None;
