@@ -65,7 +65,7 @@ enum Command {
     Fmt(commands::fmt::Fmt),
     /// Prints the JSON Schema of flow, app or test files, for editors.
     Schema(commands::schema::Schema),
-    /// Guides the first steps: Okta, or the playground.
+    /// Guides the first steps: Okta, the playground, or an export.
     Init(commands::init::Init),
     /// Authorizes an account of an app, once for every flow.
     Connect(commands::connect::Connect),

@@ -75,3 +75,21 @@ fn what_is_wrong_is_said() {
     std::fs::write(folder.path().join("none.yaml"), "flow: x\ncards: []\n").unwrap();
     assert_eq!(flowdeck(folder.path(), &["import", "none.yaml", "--out", "f"]).status.code(), Some(65));
 }
+
+#[test]
+fn init_imports_an_export_into_a_folder_of_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("Say Hello.flopack"), EXPORT).unwrap();
+    let begun = flowdeck(folder.path(), &["init", "import", "Say Hello.flopack"]);
+    assert!(begun.status.success(), "{}", said(&begun));
+    assert!(said(&begun).contains("flowdeck check flows/say-hello/*.yaml"), "{}", said(&begun));
+    let run = flowdeck(folder.path(), &["run", "flows/say-hello/say-hello.flow.yaml", "--json", "--no-input"]);
+    assert!(run.status.success() && said(&run).contains("\"greeting\":\"Hello!\""), "{}", said(&run));
+
+    let again = flowdeck(folder.path(), &["init", "import", "Say Hello.flopack"]);
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+    let asked = flowdeck(folder.path(), &["init", "import"]);
+    assert!(asked.status.code() == Some(2) && said(&asked).contains("say which export"), "{}", said(&asked));
+    let much = flowdeck(folder.path(), &["init", "playground", "Say Hello.flopack"]);
+    assert!(much.status.code() == Some(2) && said(&much).contains("too much"), "{}", said(&much));
+}

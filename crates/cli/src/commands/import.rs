@@ -66,6 +66,24 @@ pub(crate) fn run(import: &Import, globals: &Globals) -> Result<End> {
     Ok(if lines.is_empty() { End::Fine } else { End::WrongFile })
 }
 
+/// Imports into a folder and prints the report, as `import EXPORT --out FOLDER` does.
+pub(crate) fn into(export: &Path, folder: &Path, globals: &Globals) -> Result<End> {
+    let import = Import { export: export.into(), out: Some(folder.into()), force: false, json: false };
+    run(&import, globals)
+}
+
+/// A name for the folder of an export's flows: the file's own name, or that of its folder where all are called alike.
+pub(crate) fn folder_name(export: &Path) -> String {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let own = stem(export).unwrap_or_default();
+    let name = match export.canonicalize().ok().as_deref().and_then(Path::parent).and_then(stem) {
+        Some(parent) if own == "workflow" && !parent.is_empty() => parent,
+        _ => own,
+    };
+    let plain = name.chars().map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '-' });
+    plain.collect::<String>().to_lowercase()
+}
+
 /// All tables with their columns.
 fn tables(export: &flowdeck::format::import::Export) -> Value {
     let mut all = Map::new();

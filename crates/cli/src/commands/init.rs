@@ -3,13 +3,13 @@
 //! Must never overwrite a file, nor promise what does not exist yet.
 //! Tests: `crates/cli/tests/first_minute.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flowdeck::model::AppName;
 
-use super::connect;
+use super::{connect, import};
 use crate::answer::AnswerOptions;
 use crate::end::{End, usage};
 use crate::options::Globals;
@@ -41,21 +41,31 @@ cards:
 #[command(after_help = "Examples:
   flowdeck init                asks what to start with
   flowdeck init okta           authenticate once, then every flow may use the account
-  flowdeck init playground     a small staff directory on this machine, no account needed")]
+  flowdeck init playground     a small staff directory on this machine, no account needed
+  flowdeck init import workflow.flopack    flows exported from Okta Workflows")]
 pub(crate) struct Init {
-    /// okta or playground; asked where not given.
+    /// okta, playground or import; asked where not given.
     with: Option<String>,
+    /// With `import`: the export; asked where not given.
+    export: Option<PathBuf>,
 }
 
 pub(crate) async fn run(init: &Init, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input);
     let start = match &init.with {
         Some(word) => Start::of(word).ok_or_else(|| {
-            usage(format!("`{word}` is no way to start; `flowdeck init okta` or `flowdeck init playground`"))
+            usage(format!(
+                "`{word}` is no way to start; `flowdeck init okta`, `flowdeck init playground` or `flowdeck init \
+                 import EXPORT`"
+            ))
         })?,
         None => ask(&mut terminal).await?,
     };
+    if let (Some(extra), false) = (&init.export, start == Start::Import) {
+        return Err(usage(format!("`{}` is too much; only `flowdeck init import` takes a file", extra.display())));
+    }
     match start {
+        Start::Import => exported(&mut terminal, init.export.clone(), globals).await,
         Start::Playground => playground(&mut terminal),
         Start::Okta => okta(&mut terminal, globals).await,
         Start::Nothing => {
@@ -70,6 +80,7 @@ pub(crate) async fn run(init: &Init, globals: &Globals) -> Result<End> {
 enum Start {
     Playground,
     Okta,
+    Import,
     Nothing,
 }
 
@@ -78,7 +89,8 @@ impl Start {
         match word.trim().to_lowercase().as_str() {
             "1" | "p" | "playground" => Some(Self::Playground),
             "2" | "o" | "okta" => Some(Self::Okta),
-            "3" | "n" | "q" | "nothing" => Some(Self::Nothing),
+            "3" | "i" | "import" => Some(Self::Import),
+            "4" | "n" | "q" | "nothing" => Some(Self::Nothing),
             _ => None,
         }
     }
@@ -89,19 +101,23 @@ const TRIES_MAX: usize = 8;
 
 async fn ask(terminal: &mut Terminal) -> Result<Start> {
     if !terminal.interactive() {
-        bail!(usage("say what to start with: `flowdeck init playground` or `flowdeck init okta`"));
+        bail!(usage(
+            "say what to start with: `flowdeck init playground`, `flowdeck init okta` or `flowdeck init import EXPORT`"
+        ));
     }
     let style = terminal.style();
     let question = format!(
         "{}\n  {}  Playground: a small staff directory on this machine; no account needed\n  {}  Okta: authenticate \
-         once, then every flow may use the account\n  {}  Nothing now\n{} ",
+         once, then every flow may use the account\n  {}  Import: flows that were exported from Okta Workflows\n  {}  \
+         Nothing now\n{} ",
         style.bold("What would you like to start with?"),
         style.key("[1]"),
         style.key("[2]"),
         style.key("[3]"),
+        style.key("[4]"),
         style.bold(">")
     );
-    let again = format!("  Type 1, 2 or 3, then Enter.\n{} ", style.bold(">"));
+    let again = format!("  Type 1, 2, 3 or 4, then Enter.\n{} ", style.bold(">"));
     for turn in 0..TRIES_MAX {
         let Typed::Line(line) = terminal.ask(if turn == 0 { &question } else { &again }).await else {
             terminal.say("\n");
@@ -144,6 +160,52 @@ async fn okta(terminal: &mut Terminal, globals: &Globals) -> Result<End> {
     let run = terminal.style().key("flowdeck run flows/okta-first-look.flow.yaml");
     terminal.say(&format!("A first flow that only looks is in {}. Now:\n  {run}\n", path.display()));
     Ok(End::Fine)
+}
+
+/// Imports into `flows/NAME`, where NAME is the export's.
+async fn exported(terminal: &mut Terminal, export: Option<PathBuf>, globals: &Globals) -> Result<End> {
+    let Some(export) = (match export {
+        Some(export) => Some(export),
+        None => ask_export(terminal).await?,
+    }) else {
+        terminal.say("Nothing was changed. `flowdeck init import` asks again.\n");
+        return Ok(End::Fine);
+    };
+    let name = import::folder_name(&export);
+    let folder = Path::new("flows").join(&name);
+    let ended = import::into(&export, &folder, globals)?;
+    let style = terminal.style();
+    let check = style.key(&format!("flowdeck check flows/{name}/*.yaml"));
+    let run = style.key(&format!("flowdeck run flows/{name}/FLOW.flow.yaml"));
+    terminal.say(&format!(
+        "\nThe flows are in {}. Nothing was started. Now:\n  {check}\n  {run}\nA flow asks for its connections when it \
+         needs them.\n",
+        folder.display()
+    ));
+    Ok(ended)
+}
+
+/// The export's path; `None` where nobody says one.
+async fn ask_export(terminal: &mut Terminal) -> Result<Option<PathBuf>> {
+    if !terminal.interactive() {
+        bail!(usage("say which export: `flowdeck init import workflow.flopack`"));
+    }
+    let question = format!("Okta Workflows exports a flow or a folder as a .flow, .folder or .flopack file.\n{} ", {
+        terminal.style().bold("Path of the export:")
+    });
+    for _ in 0..TRIES_MAX {
+        let Typed::Line(line) = terminal.ask(&question).await else {
+            terminal.say("\n");
+            return Ok(None);
+        };
+        let path = PathBuf::from(line.trim().trim_matches(['\'', '"']));
+        match line.trim() {
+            "" => return Ok(None),
+            _ if path.is_file() => return Ok(Some(path)),
+            _ => terminal.say(&format!("  There is no file {}. Enter alone leaves.\n", path.display())),
+        }
+    }
+    Ok(None)
 }
 
 /// Writes a file that is not there yet; false where it is.
