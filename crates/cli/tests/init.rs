@@ -32,9 +32,9 @@ fn start(home: &Path) -> Terminal {
 fn a_mistyped_answer_is_asked_again() {
     let home = tempfile::tempdir().unwrap();
     let mut terminal = start(home.path());
-    for typed in ["4", "", "plaground"] {
+    for typed in ["5", "", "plaground"] {
         terminal.type_line(typed);
-        terminal.wait_for("Type 1, 2 or 3, then Enter.\n>");
+        terminal.wait_for("Type 1, 2, 3 or 4, then Enter.\n>");
     }
     terminal.type_line("1");
     let (code, screen) = terminal.end();
@@ -55,7 +55,23 @@ fn a_mistyped_answer_is_asked_again() {
 fn nothing_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let mut terminal = start(home.path());
-    terminal.type_line("3");
+    terminal.type_line("4");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("Nothing was changed."), "{screen}");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn an_import_asks_for_the_export_until_there_is_one_or_nothing_is_typed() {
+    let home = tempfile::tempdir().unwrap();
+    let mut terminal = start(home.path());
+    terminal.type_line("import");
+    terminal.wait_for("Path of the export:");
+    terminal.type_line("nowhere.flopack");
+    terminal.wait_for("There is no file nowhere.flopack.");
+    terminal.wait_for("Path of the export:");
+    terminal.type_line("");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("Nothing was changed."), "{screen}");

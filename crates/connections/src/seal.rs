@@ -29,7 +29,7 @@ const KEYS_MAX: usize = 64;
 pub enum SealError {
     /// The data was sealed under a key that is not in the key file.
     #[error(
-        "the connections here were sealed with key {wanted}, but the key file holds {held}; point to the key file of this data folder, or connect again"
+        "the connections here were sealed with key {wanted}, but the key file holds {held}; point to the key file of this data folder with --key-file, or connect again"
     )]
     WrongKey {
         /// Key id in the record.

@@ -43,7 +43,7 @@ impl Vault for KeyVault {
     fn open(&self, run: RunId, what: &str, sealed: &[u8]) -> Result<Vec<u8>, String> {
         self.key.open_bytes(label(run, what), sealed).map_err(|error| match error {
             SealError::WrongKey { wanted, held } => format!(
-                "it was sealed with key {wanted}, but the key file holds {held}; point to the key file of this data folder"
+                "it was sealed with key {wanted}, but the key file holds {held}; point to the key file of this data folder with --key-file"
             ),
             _ => "it is sealed, and was changed or moved".to_owned(),
         })

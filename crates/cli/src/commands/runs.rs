@@ -161,13 +161,17 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Runs) -> Result<End> {
         RunsCommand::List { flow, status, limit } => return list(api, flow.as_ref(), *status, *limit, as_json).await,
         RunsCommand::Show { run } => return show(api, *run, as_json).await,
         RunsCommand::Cancel { run } => return cancel(api, *run, as_json).await,
-        RunsCommand::Tail { run } => api.run(*run).await?,
+        RunsCommand::Tail { run } => {
+            let view = api.run(*run).await?;
+            return follow(api, terminal, &view, false, as_json).await;
+        }
         RunsCommand::Resume { run } => {
             let before = api.run(*run).await?;
             // One that was only interrupted is ready as soon as somebody holds its folder.
-            if before.status == Status::Expired {
-                api.resume(*run).await?;
+            if before.status != Status::Expired {
+                return follow(api, terminal, &before, false, as_json).await;
             }
+            api.resume(*run).await?;
             before
         }
         RunsCommand::Retry { run, from } => {
@@ -190,7 +194,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Runs) -> Result<End> {
             before
         }
     };
-    follow(api, terminal, &before, as_json).await
+    follow(api, terminal, &before, true, as_json).await
 }
 
 async fn decide(api: &Api, decision: &Decision, approve: bool) -> Result<RunView> {
@@ -213,13 +217,19 @@ fn settled(how: How, outputs: Option<&str>) -> Result<SettleHow> {
     }
 }
 
-async fn follow(api: &Api, terminal: &mut Terminal, before: &RunView, as_json: bool) -> Result<End> {
+/// Follows a run to its next stop. `told`: it has just been told something, and goes on from how it was before.
+async fn follow(api: &Api, terminal: &mut Terminal, before: &RunView, told: bool, as_json: bool) -> Result<End> {
     let report = if as_json { Report::Json } else { api.session().timeline(before, terminal.style()) };
     if !as_json {
         let style = terminal.style();
         terminal.say(&format!("{}  {}\n", style.bold(before.flow.as_str()), style.dim(&before.id.to_string())));
     }
-    Watch::new(api, terminal, report, before.id, before.counts.entries).follow_to_end().await
+    let watch = if told {
+        Watch::of_told(api, terminal, report, before)
+    } else {
+        Watch::new(api, terminal, report, before.id, before.counts.entries)
+    };
+    watch.follow_to_end().await
 }
 
 async fn list(

@@ -21,7 +21,9 @@ pub(crate) fn prompt(ask: &Ask, method: Option<&PromptMethod>, style: Style) -> 
     }
     let words = |scope: &String| ask.scope_words.get(scope).cloned().unwrap_or_default();
     let scopes: Vec<(String, String)> = ask.scopes.iter().map(|s| (s.clone(), words(s))).collect();
-    out.push_str(&block("It asks for", &scopes, style));
+    // A token has no scopes of its own: what its account may do decides.
+    let by_consent = method.is_none_or(|m| m.browser || m.device);
+    out.push_str(&block(if by_consent { "It asks for" } else { "The account must be allowed" }, &scopes, style));
     if let Some(method) = method {
         let fields: Vec<(String, String)> = method
             .fields

@@ -31,6 +31,8 @@ use crate::terminal::Terminal;
 const SIT_OUT_MS: u64 = 15 * 60_000;
 /// Times to look again at a run that was made ready and has not gone on yet.
 const LOOKS_MAX: usize = 200;
+/// Of these, how many may show a run that was just told something exactly as it was before.
+const UNMOVED_LOOKS_MAX: usize = 40;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long Ctrl-C waits to tell a program where the run stands.
 const LAST_LOOK: Duration = Duration::from_secs(2);
@@ -46,12 +48,20 @@ pub(crate) struct Watch<'a> {
     seq: u64,
     /// Prompts that the person left for later.
     later: HashSet<PromptId>,
+    /// How many entries the run had when it was told something that it may not have heard yet.
+    told_at: Option<u64>,
 }
 
 impl<'a> Watch<'a> {
     /// Watches a run from its entry number `after` on.
     pub(crate) fn new(api: &'a Api, terminal: &'a mut Terminal, report: Report, run: RunId, after: u64) -> Self {
-        Self { api, terminal, report, run, seq: after, later: HashSet::new() }
+        Self { api, terminal, report, run, seq: after, later: HashSet::new(), told_at: None }
+    }
+
+    /// Watches a run that was just told something: as it was before is not how it ends or stops.
+    pub(crate) fn of_told(api: &'a Api, terminal: &'a mut Terminal, report: Report, before: &RunView) -> Self {
+        let watch = Self::new(api, terminal, report, before.id, before.counts.entries);
+        Self { told_at: Some(before.counts.entries), ..watch }
     }
 
     /// To the end of the run, or to a stop that nobody here helps over. Ctrl-C leaves it as it is.
@@ -97,10 +107,12 @@ impl<'a> Watch<'a> {
 
     /// Shows what happens until the run ended or can only be moved by somebody.
     async fn follow_to_stop(&mut self) -> Result<RunView> {
-        for _ in 0..LOOKS_MAX {
+        for look in 0..LOOKS_MAX {
             let before = self.seq;
             let view = self.show_events().await?;
-            if view.status.is_ended() || self.is_stuck(&view).await? {
+            let unmoved = look < UNMOVED_LOOKS_MAX && self.told_at == Some(view.counts.entries);
+            if !unmoved && (view.status.is_ended() || self.is_stuck(&view).await?) {
+                self.told_at = None;
                 return Ok(view);
             }
             // Made ready a moment ago, or waits for time: the stream ends before it goes on.

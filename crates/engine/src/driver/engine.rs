@@ -231,6 +231,12 @@ impl Engine {
         if !self.inner.has_state(run).await? {
             return Err(not_now(&view, "its flow keeps no data after the end; start it anew"));
         }
+        if let Some(card) = &from
+            && !self.inner.can_retry_from(&view, card).await?
+        {
+            let message = format!("`{card}` is no card at or before the failure; `flowdeck runs show` lists its cards");
+            return Err(not_now(&view, &message));
+        }
         self.inner.send(run, &Message::Retry { from }).await
     }
 

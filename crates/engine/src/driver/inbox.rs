@@ -13,8 +13,10 @@ use super::inner::Inner;
 use super::live::Live;
 use super::seal::MESSAGE;
 use crate::machine::event::{EventKind, StepEvent};
-use crate::machine::state::{Phase, Step, Waiting};
+use crate::machine::program::Program;
+use crate::machine::state::{Phase, RunState, Step, Waiting};
 use crate::ports::{Delta, Scan, Space};
+use crate::wire::record::RunView;
 use crate::wire::{self, keys};
 
 /// Messages taken at once.
@@ -48,6 +50,31 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Whether a failed run can go on from this card.
+    pub(super) async fn can_retry_from(&self, view: &RunView, card: &CardId) -> Result<bool, EngineError> {
+        let Some((state, ..)) = self.state(view.id).await? else { return Ok(false) };
+        let program = self.program(view.hash, view.entry.as_ref(), None).await?;
+        Ok(place_to_retry(&state, &program, card).is_some())
+    }
+}
+
+/// Frame and place of a card at or before the failure, in the list that failed or one around it.
+fn place_to_retry(state: &RunState, program: &Program, card: &CardId) -> Option<(u32, u32)> {
+    let Phase::Failed { frame, .. } = state.phase else { return None };
+    let mut at = Some(frame);
+    while let Some((id, f)) = at.and_then(|id| Some((id, state.frames.get(&id)?))) {
+        let place = program.blocks.get(f.block as usize).and_then(|b| b.index.get(card).copied());
+        if let Some(place) = place.and_then(|p| u32::try_from(p).ok())
+            && place <= f.at
+        {
+            return Some((id, place));
+        }
+        at = f.parent;
+    }
+    None
+}
+
 impl Live {
     /// Takes what came meanwhile.
     pub(super) async fn read_inbox(&mut self) -> Result<(), EngineError> {
@@ -76,7 +103,11 @@ impl Live {
             Message::Signal { name, payload } => Some(EventKind::Signal { name, payload }),
             Message::Cancel => Some(EventKind::Cancel),
             Message::Resume => Some(EventKind::Resume),
-            Message::Retry { from } => self.place_of(from.as_ref()).map(|from| EventKind::Retry { from }),
+            Message::Retry { from: None } => Some(EventKind::Retry { from: None }),
+            Message::Retry { from: Some(card) } => {
+                let from = place_to_retry(&self.state, &self.program, &card);
+                from.map(|from| EventKind::Retry { from: Some(from) })
+            }
             Message::Decide { path, approved, by, comment } => {
                 let frame = self.deciding(path.as_ref());
                 frame.map(|frame| EventKind::Step { frame, what: StepEvent::Decided { approved, by, comment } })
@@ -88,22 +119,6 @@ impl Live {
         if let Some(event) = event {
             self.feed(event);
         }
-    }
-
-    fn place_of(&self, from: Option<&CardId>) -> Option<Option<(u32, u32)>> {
-        let Some(card) = from else { return Some(None) };
-        let Phase::Failed { frame, .. } = self.state.phase else { return None };
-        let mut at = Some(frame);
-        while let Some(f) = at.and_then(|id| self.state.frames.get(&id)) {
-            let place = self.program.blocks.get(f.block as usize).and_then(|b| b.index.get(card).copied());
-            if let (Some(place), Some(id)) = (place.and_then(|p| u32::try_from(p).ok()), at)
-                && place <= f.at
-            {
-                return Some(Some((id, place)));
-            }
-            at = f.parent;
-        }
-        None
     }
 
     fn deciding(&self, path: Option<&StepPath>) -> Option<u32> {

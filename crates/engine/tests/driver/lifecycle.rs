@@ -178,6 +178,11 @@ async fn a_failed_run_is_retried_from_its_step_or_from_an_earlier_card() {
         world.cards.next("acme/write", failed("no", false));
         let view = world.run(&acme_flow(cards.clone()), json!({})).await.unwrap();
         assert_eq!(view.status, Status::Failed);
+        for later_or_none in ["c", "nope"] {
+            let card = flowdeck_model::CardId::new(later_or_none).unwrap();
+            let refused = world.engine.retry(view.id, Some(card)).await;
+            assert!(matches!(refused, Err(EngineError::NotNow { .. })), "{later_or_none}: {refused:?}");
+        }
         world.engine.retry(view.id, from.map(|f| flowdeck_model::CardId::new(f).unwrap())).await.unwrap();
         let view = go_on(&world, view.id).await;
         assert_eq!((view.status, view.fault), (Status::Finished, None));

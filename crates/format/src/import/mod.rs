@@ -269,7 +269,7 @@ fn read_tables<'v>(data: &'v Value, state: &mut Import<'v, '_>) {
             let default = column.get("default").and_then(Value::as_str).unwrap_or("");
             if !default.is_empty() {
                 let what = format!("the default `{default}` of a column: fill it in where rows are made");
-                state.report.lost("", &format!("table, column {name}"), what);
+                state.report.lost("", &format!("table {}, column {name}", text(table, "name")), what);
             }
         }
         state.report.tables.push(TablePlace { export_id: id.to_owned(), table: name.to_string() });

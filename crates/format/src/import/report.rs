@@ -127,7 +127,8 @@ impl Report {
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let _ = writeln!(out, "{}: {} flows, {} cards", self.export, self.flows.len(), self.cards.len());
+        let (flows, cards) = (counted(self.flows.len(), "flow"), counted(self.cards.len(), "card"));
+        let _ = writeln!(out, "{}: {flows}, {cards}", self.export);
         for flow in &self.flows {
             let _ = writeln!(out, "  {}  ({}, off)  {}", flow.flow, flow.start, flow.title);
         }
@@ -145,9 +146,9 @@ impl Report {
         };
         part(&mut out, "Connections wanted", self.slots.iter().map(slot).collect());
         part(&mut out, "Tables (empty)", self.tables.iter().map(|t| t.table.clone()).collect());
-        let note = |n: &ReportNote| match n.card.as_str() {
-            "" => format!("{}: {}", n.flow, n.what),
-            card => format!("{}, {card}: {}", n.flow, n.what),
+        let note = |n: &ReportNote| match (n.flow.as_str(), n.card.as_str()) {
+            (place, "") | ("", place) => format!("{place}: {}", n.what),
+            (flow, card) => format!("{flow}, {card}: {}", n.what),
         };
         part(&mut out, "Changed", self.changed.iter().map(note).collect());
         part(&mut out, "Not kept", self.lost.iter().map(note).collect());
@@ -158,6 +159,11 @@ impl Report {
         }
         out
     }
+}
+
+/// A number of things in words.
+fn counted(number: usize, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {one}s") }
 }
 
 fn push<T>(list: &mut Vec<T>, item: T, left_out: &mut usize) {
