@@ -43,6 +43,9 @@ fn a_wrong_command_line_ends_with_2() {
     home.say(&["run", &flow, "--allow-http", "x y"]).check(2, &["x y", "explain runtime.setting"]);
     home.say(&["runs", "show", "garbage"]).check(2, &["run_"]);
     home.say(&["explain", "no-such-code"]).check(2, &["no page"]);
+    let page = &home.say(&["explain", "key.unusable", "--json"]).check(0, &[]).lines()[0];
+    assert!(page["page"].as_str().unwrap().contains("--key-file"), "{page}");
+    assert!(home.say(&["explain", "--json"]).check(0, &[]).lines().iter().any(|p| p["code"] == "key.unusable"));
 }
 
 #[test]

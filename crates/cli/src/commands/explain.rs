@@ -9,6 +9,7 @@ mod tests;
 
 use anyhow::{Result, bail};
 use clap::Args;
+use serde_json::json;
 
 use crate::end::{End, usage};
 use crate::out;
@@ -18,15 +19,23 @@ use pages::PAGES;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   flowdeck explain not-connected
-  flowdeck explain                     lists every code")]
+  flowdeck explain                     lists every code
+  flowdeck explain --json | jq .code")]
 pub(crate) struct Explain {
     /// The code, as an error shows it.
     code: Option<String>,
+    /// One JSON object a line: code, title, and the page as Markdown where one is asked for.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(explain: &Explain) -> Result<End> {
     let Some(code) = &explain.code else {
         for (code, page) in PAGES {
+            if explain.json {
+                out::json(&json!({ "code": code, "title": title(page) }));
+                continue;
+            }
             out::text(&format!("{code:28} {}\n", title(page)));
         }
         return Ok(End::Fine);
@@ -37,7 +46,11 @@ pub(crate) fn run(explain: &Explain) -> Result<End> {
         let near = if like.is_empty() { String::new() } else { format!("; near are {}", like.join(", ")) };
         bail!(usage(format!("there is no page for `{wanted}`{near}; `flowdeck explain` lists every code")));
     };
-    out::text(&markdown(page, out::style(), 0));
+    if explain.json {
+        out::json(&json!({ "code": wanted, "title": title(page), "page": page }));
+    } else {
+        out::text(&markdown(page, out::style(), 0));
+    }
     Ok(End::Fine)
 }
 
