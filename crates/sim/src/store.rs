@@ -41,6 +41,9 @@ pub struct FakeStore {
     dead: AtomicBool,
     last_ops: Mutex<usize>,
     last_commit: Mutex<Option<u64>>,
+    /// Commits that find space, and then those that do not.
+    space: Mutex<(u64, u64)>,
+    slow: AtomicBool,
 }
 
 impl Default for FakeStore {
@@ -61,6 +64,8 @@ impl FakeStore {
             dead: AtomicBool::new(false),
             last_ops: Mutex::new(0),
             last_commit: Mutex::new(None),
+            space: Mutex::new((0, 0)),
+            slow: AtomicBool::new(false),
         }
     }
 
@@ -78,6 +83,37 @@ impl FakeStore {
     /// The process dies just before commit number `n` (from 1) takes effect.
     pub fn fail_at_commit(&self, n: u64) {
         *self.last_commit.lock() = Some(n);
+    }
+
+    /// The disk is full after this many commits, for this many.
+    pub fn full_after(&self, commits: u64, refusals: u64) {
+        *self.space.lock() = (commits, refusals);
+    }
+
+    /// Each operation takes a turn of its own before and after it takes effect.
+    pub fn take_turns(&self) {
+        self.slow.store(true, Ordering::SeqCst);
+    }
+
+    async fn turn(&self) {
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn finds_space(&self) -> bool {
+        let mut space = self.space.lock();
+        match &mut *space {
+            (0, 0) => true,
+            (0, refusals) => {
+                *refusals -= 1;
+                false
+            }
+            (commits, _) => {
+                *commits -= 1;
+                true
+            }
+        }
     }
 
     /// Nothing fails any more that has not failed yet.
@@ -152,15 +188,11 @@ impl FakeStore {
             _ => (true, true),
         }
     }
-}
 
-#[async_trait]
-impl Store for FakeStore {
-    fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+    fn commit_now(&self, delta: Delta) -> Result<(), StoreError> {
+        if !self.finds_space() {
+            return Err(StoreError::Full { folder: "sim".into() });
+        }
         for op in &delta.ops {
             if let Op::Put { value, .. } = op
                 && value.len() > VALUE_BYTES_MAX
@@ -202,6 +234,20 @@ impl Store for FakeStore {
             }
         }
         if answers { Ok(()) } else { Err(self.dead()) }
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        self.turn().await;
+        let done = self.commit_now(delta);
+        self.turn().await;
+        done
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

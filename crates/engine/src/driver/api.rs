@@ -32,6 +32,8 @@ pub struct Limits {
     pub attempt_ms: u64,
     /// How long runs wait for a person unless the flow says otherwise, in milliseconds.
     pub wait_ms: u64,
+    /// How long the sealed state of a run that failed or expired is kept for a retry, in milliseconds.
+    pub sealed_kept_ms: u64,
     /// Capacity of each subscriber's queue of notices.
     pub notices_max: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             outcome_within_ms: 50,
             attempt_ms: 300_000,
             wait_ms: 30 * 24 * 3_600_000,
+            sealed_kept_ms: 7 * 24 * 3_600_000,
             notices_max: 1_024,
         }
     }

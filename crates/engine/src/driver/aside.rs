@@ -52,10 +52,11 @@ impl Inner {
         let mut view = self.stored_record(run).await?.ok_or(EngineError::NoRun(run))?;
         let state = self.state(run).await?.map(|(state, ..)| state);
         let at = self.parts.clock.now();
+        let forgotten_at = view.ended_at.map(|ended| ended.plus(self.parts.limits.sealed_kept_ms));
         let mut delta = Delta::new(self.parts.store.epoch());
         let mut left = BTreeSet::new();
         if let Some(state) = &state {
-            if let Some(due) = state.next_due() {
+            for due in state.next_due().into_iter().chain(forgotten_at) {
                 delta.delete(Space::Timers, keys::timer(due, run));
             }
             for (key, prompt) in wait_keys(run, state) {

@@ -4,10 +4,11 @@
 //! Tests: `tests/crash.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use flowdeck_model::{Millis, PromptId, RunId};
 
-use super::api::EngineError;
+use super::api::{EngineError, Parts};
 use super::inner::flow_bytes;
 use super::live::Live;
 use super::seal;
@@ -16,6 +17,12 @@ use crate::machine::state::{Container, Phase, RunState};
 use crate::ports::{Delta, Op, Precondition, Space, StoreError, WaitKey};
 use crate::wire::entry::encode_block;
 use crate::wire::{keys, state as stored_state};
+
+/// How often a commit is tried again that found no disk space, and the pause before each, in milliseconds.
+const FULL_TRIES: u32 = 10;
+const FULL_PAUSE_MS: u64 = 1_000;
+/// Largest commit that is kept for being tried again, in bytes.
+const AGAIN_BYTES_MAX: usize = 1 << 20;
 
 impl Live {
     /// Commits everything so far. `stops`: nothing goes on by itself afterwards.
@@ -59,23 +66,62 @@ impl Live {
             }
             false
         });
-        let timer = self.state.next_due();
+        let is_gone = self.is_gone(keeps);
+        let timer = self.timer().filter(|_| !is_gone);
         let waits = wait_keys(run, &self.state);
         let ready = !stops && !self.is_over();
         self.index_ops(&mut delta, timer, &waits, ready);
-        let is_gone = match self.state.phase {
-            Phase::Finished(_) | Phase::Cancelled => true,
-            // Kept for a retry, but not where the flow keeps no data beyond its end.
-            Phase::Failed { .. } => !keeps,
-            _ => false,
-        };
         let chunks = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
-        self.inner.parts.store.commit(delta).await?;
+        self.put(delta).await?;
         let now: BTreeSet<PromptId> = waits.values().copied().collect();
         let left: BTreeSet<PromptId> = self.stored.waits.values().copied().filter(|p| !now.contains(p)).collect();
         self.inner.leave(left).await;
         self.committed(timer, waits, ready, !is_gone, &chunks);
         Ok(())
+    }
+
+    /// A full disk changes nothing: a run that is accepted waits a little for space, so that what it did is not forgotten.
+    async fn put(&self, mut delta: Delta) -> Result<(), EngineError> {
+        let Parts { store, clock, .. } = &self.inner.parts;
+        let mut tries = if self.stored.state { FULL_TRIES } else { 0 };
+        loop {
+            let again = (tries > 0 && size(&delta) <= AGAIN_BYTES_MAX).then(|| delta.clone());
+            match (store.commit(delta).await, again) {
+                (Err(StoreError::Full { .. }), Some(again)) if !self.inner.stopping.load(Ordering::Acquire) => {
+                    tracing::warn!(run = %self.view.id, "no disk space for what a run did; trying again");
+                    clock.sleep(FULL_PAUSE_MS).await;
+                    (delta, tries) = (again, tries - 1);
+                }
+                (done, _) => return Ok(done?),
+            }
+        }
+    }
+
+    /// Whether nothing can go on from the state any more.
+    fn is_gone(&self, keeps: bool) -> bool {
+        match self.state.phase {
+            Phase::Finished(_) | Phase::Cancelled => true,
+            // Kept for a retry, but not where the flow keeps no data beyond its end.
+            Phase::Failed { .. } => !keeps || self.is_forgotten(),
+            Phase::Expired => self.is_forgotten(),
+            Phase::New | Phase::Running => false,
+        }
+    }
+
+    /// When time alone makes something of the run happen.
+    pub(super) fn timer(&self) -> Option<Millis> {
+        self.state.next_due().or_else(|| self.forgotten_at())
+    }
+
+    /// When the sealed state of a run that failed or expired goes, whether or not somebody retried it.
+    fn forgotten_at(&self) -> Option<Millis> {
+        let kept_ms = self.inner.parts.limits.sealed_kept_ms;
+        let waits_for_retry = matches!(self.state.phase, Phase::Failed { .. } | Phase::Expired);
+        self.view.ended_at.filter(|_| waits_for_retry && self.program.seals()).map(|ended| ended.plus(kept_ms))
+    }
+
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.forgotten_at().is_some_and(|at| at <= self.inner.parts.clock.now())
     }
 
     /// What is shown of the run, as it is stored: secrets taken out; sealed, or without values where none are kept.
@@ -204,6 +250,15 @@ impl Live {
         self.steps = 0;
         self.bytes = 0;
     }
+}
+
+/// Bytes that a commit writes.
+fn size(delta: &Delta) -> usize {
+    let op = |op: &Op| match op {
+        Op::Put { key, value, .. } => key.len() + value.len(),
+        Op::Delete { key, .. } => key.len(),
+    };
+    delta.ops.iter().map(op).sum()
 }
 
 /// Keys of everything the state waits for by index, with the prompts that ask for it.

@@ -22,6 +22,11 @@ const STOP_MS: u64 = 8_000;
 impl Inner {
     /// Drives a run until it stops; waits where somebody else drives it.
     pub(super) async fn drive(self: &Arc<Self>, run: RunId) -> Result<RunView, EngineError> {
+        // Begun before the claim, so that it is over after it: who looks again finds the run free.
+        self.whole(self.drive_whole(run)).await
+    }
+
+    async fn drive_whole(self: &Arc<Self>, run: RunId) -> Result<RunView, EngineError> {
         loop {
             match self.claim(run) {
                 Ok(claim) => {
@@ -100,6 +105,8 @@ impl Live {
             self.read_inbox().await?;
             self.ask_holds().await?;
             self.tick_if_due();
+            // Its time to be retried is over: the commit of its stop drops what it held.
+            self.dirty |= self.is_forgotten();
         }
         loop {
             self.work().await?;

@@ -72,6 +72,10 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Input`] where an input is missing or of a wrong type; store errors.
     pub async fn start(&self, start: Start) -> Result<RunId, EngineError> {
+        self.inner.whole(self.start_whole(start)).await
+    }
+
+    async fn start_whole(&self, start: Start) -> Result<RunId, EngineError> {
         if let Some(run) = self.inner.accepted_before(&start).await? {
             return Ok(run);
         }
@@ -93,6 +97,10 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start_and_wait(&self, start: Start) -> Result<RunView, EngineError> {
+        self.inner.whole(self.start_and_wait_whole(start)).await
+    }
+
+    async fn start_and_wait_whole(&self, start: Start) -> Result<RunView, EngineError> {
         if let Some(run) = self.inner.accepted_before(&start).await? {
             return self.inner.drive(run).await;
         }
@@ -129,7 +137,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn run_until_idle(&self) -> Result<(), EngineError> {
-        self.inner.run_until_idle().await
+        self.inner.whole(self.inner.run_until_idle()).await
     }
 
     /// Drives the runs whose time has come. Answers how many.
@@ -137,7 +145,7 @@ impl Engine {
     /// # Errors
     /// Store errors.
     pub async fn run_due(&self) -> Result<usize, EngineError> {
-        self.inner.run_due().await
+        self.inner.whole(self.inner.run_due()).await
     }
 
     /// When the next run is due.
@@ -153,7 +161,7 @@ impl Engine {
     /// # Errors
     /// The first store error.
     pub async fn run_forever(&self, shutdown: tokio::sync::watch::Receiver<bool>) -> Result<(), EngineError> {
-        self.inner.run_forever(shutdown).await
+        self.inner.whole(self.inner.run_forever(shutdown)).await
     }
 
     /// Sends a signal to a run. Kept until the run waits for it.
@@ -198,7 +206,11 @@ impl Engine {
     /// As [`Engine::signal`].
     pub async fn cancel(&self, run: RunId) -> Result<(), EngineError> {
         let view = self.known(run).await?;
-        if view.status.is_ended() && view.status != Status::Expired {
+        let is_over = match view.status {
+            Status::Expired => !self.inner.has_state(run).await?,
+            status => status.is_ended(),
+        };
+        if is_over {
             return Err(not_now(&view, "it has ended already"));
         }
         if self.inner.is_aside(run) {
@@ -216,6 +228,7 @@ impl Engine {
         if view.status != Status::Expired {
             return Err(not_now(&view, "only expired runs can be resumed"));
         }
+        self.holds_state(&view).await?;
         self.inner.send(run, &Message::Resume).await
     }
 
@@ -228,9 +241,7 @@ impl Engine {
         if view.status != Status::Failed {
             return Err(not_now(&view, "only failed runs can be retried"));
         }
-        if !self.inner.has_state(run).await? {
-            return Err(not_now(&view, "its flow keeps no data after the end; start it anew"));
-        }
+        self.holds_state(&view).await?;
         if let Some(card) = &from
             && !self.inner.can_retry_from(&view, card).await?
         {
@@ -339,6 +350,13 @@ impl Engine {
     #[must_use]
     pub fn store(&self) -> Arc<dyn crate::ports::Store> {
         self.inner.parts.store.clone()
+    }
+
+    async fn holds_state(&self, view: &RunView) -> Result<(), EngineError> {
+        if self.inner.has_state(view.id).await? {
+            return Ok(());
+        }
+        Err(not_now(view, "what it held is not kept any longer; start it anew"))
     }
 
     async fn known(&self, run: RunId) -> Result<RunView, EngineError> {

@@ -39,6 +39,10 @@ pub(super) enum Message {
 impl Inner {
     /// Puts a message into a run's inbox and sees to it that somebody reads it.
     pub(super) async fn send(self: &Arc<Self>, run: RunId, message: &Message) -> Result<(), EngineError> {
+        self.whole(self.send_whole(run, message)).await
+    }
+
+    async fn send_whole(self: &Arc<Self>, run: RunId, message: &Message) -> Result<(), EngineError> {
         let mut delta = Delta::new(self.parts.store.epoch());
         let key = keys::inbox(run, self.parts.clock.now(), self.number());
         let message = self.seal(run, MESSAGE, &wire::encode("message", message)?);

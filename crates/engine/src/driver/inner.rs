@@ -223,6 +223,12 @@ impl Inner {
         self.wake.notify_one();
     }
 
+    /// Runs that can go on may be named nowhere: everything is looked through, as after a start.
+    pub(super) fn look_again(&self) {
+        self.queue.lock().sweep = true;
+        self.wake.notify_one();
+    }
+
     /// Begins or goes on with a sweep; one from the start makes a second one needless.
     pub(super) fn push_wake(&self, wake: Wake) {
         let mut queue = self.queue.lock();

@@ -61,11 +61,12 @@ impl Inner {
         let stored = Stored {
             ready: self.parts.store.get(Space::Ready, &keys::run(run)).await?.is_some(),
             state: true,
-            timer: state.next_due(),
+            timer: None,
             waits: wait_keys(run, &state),
             values: known,
         };
         let mut live = Live::with(self.clone(), slot, program, view, state, stored);
+        live.stored.timer = live.timer();
         match live.state.phase {
             Phase::New => {
                 live.feed(EventKind::Begin);

@@ -20,3 +20,4 @@ mod schedule;
 mod seal;
 mod tables;
 mod views;
+mod whole;

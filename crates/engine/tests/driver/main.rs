@@ -10,6 +10,7 @@ mod connect;
 mod doubt;
 mod ends;
 mod harm;
+mod letgo;
 mod lifecycle;
 mod limits;
 mod loops;

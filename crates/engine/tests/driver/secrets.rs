@@ -272,3 +272,56 @@ async fn a_flow_that_keeps_no_data_is_sealed_while_it_lives() {
     assert_eq!(ended.output.unwrap().get("v"), &json!(SECRET));
     assert_eq!(readable(&world), [""; 0]);
 }
+
+const KEPT_MS: u64 = 7 * 24 * 3_600_000;
+
+#[tokio::test]
+async fn what_a_failed_run_with_secrets_held_is_kept_for_a_retry_and_then_dropped_whoever_looks() {
+    let mut world = connected();
+    let long = "${input.s + '".to_owned() + &"x".repeat(2_000) + "'}";
+    let loud = for_each("l", json!(["${input.s}", "b"]), 1, json!([]), json!({"g": "${item}"}));
+    let cards =
+        json!([echo("a", json!({"v": long})), loud, call("f", "t/fail", json!({"message": "no"})), echo("z", json!({}))]);
+    let flow = secret_flow(cards, json!({}));
+    let run = world.run(&flow, json!({"s": SECRET, "n": ""})).await.unwrap().id;
+    assert_eq!(world.engine.next_due().await.unwrap(), Some(view(&world.engine, run).await.ended_at.unwrap().plus(KEPT_MS)));
+    // A retry counts from its own end.
+    world.clock.advance(KEPT_MS - 1);
+    assert_eq!(world.engine.run_due().await.unwrap(), 0);
+    world.engine.retry(run, None).await.unwrap();
+    assert_eq!(go_on(&world, run).await.status, Status::Failed);
+    world.clock.advance(KEPT_MS - 1);
+    world.restart();
+    world.engine.recover().await.unwrap();
+    assert_eq!(world.engine.run_due().await.unwrap(), 0);
+    assert!(world.store.count(Space::States) == 1 && world.store.count(Space::Chunks) > 0);
+    world.clock.advance(1);
+    assert_eq!(world.engine.run_due().await.unwrap(), 1);
+    let left = [Space::States, Space::Chunks, Space::Timers, Space::Ready].map(|space| world.store.count(space));
+    assert_eq!(left, [0; 4]);
+    let error = world.engine.retry(run, None).await.unwrap_err().to_string();
+    assert!(error.contains("not kept any longer"), "{error}");
+    assert_eq!(view(&world.engine, run).await.status, Status::Failed, "its record stays");
+    assert_eq!(world.engine.next_due().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_an_expired_run_with_secrets_held_goes_too_and_other_runs_keep_theirs() {
+    let world = connected();
+    let nap = json!({"wait": {"until": {"signal": {"name": "go"}}}});
+    let secret = secret_flow(json!([echo("a", json!({"v": "${input.s}"})), card("nap", nap)]), json!({}));
+    let plain = flow(json!({"cards": [call("f", "t/fail", json!({"message": "plainly"}))]}));
+    let run = world.run(&secret, json!({"s": SECRET, "n": ""})).await.unwrap().id;
+    let other = world.run(&plain, json!({})).await.unwrap().id;
+    assert_eq!(later(&world, 30 * 24 * 3_600_000, run).await.status, Status::Expired);
+    world.engine.resume(run).await.unwrap();
+    assert_eq!(go_on(&world, run).await.status, Status::Waiting, "it can be resumed meanwhile");
+    assert_eq!(later(&world, 30 * 24 * 3_600_000, run).await.status, Status::Expired);
+    assert_eq!(later(&world, KEPT_MS, run).await.status, Status::Expired);
+    assert_eq!(world.store.count(Space::States), 1, "only the plain run's is left");
+    for refused in [world.engine.resume(run).await, world.engine.cancel(run).await] {
+        assert!(matches!(refused, Err(flowdeck_engine::EngineError::NotNow { .. })), "{refused:?}");
+    }
+    world.engine.retry(other, None).await.unwrap();
+    assert_eq!(go_on(&world, other).await.status, Status::Failed);
+}

@@ -53,3 +53,42 @@ pub(crate) async fn connect(runtime: &Runtime) {
     let Attempt { step, .. } = runtime.connect(asked).await.unwrap();
     assert!(matches!(step, AttemptStep::Done { .. }), "{step:?}");
 }
+
+/// A desk that answers one request for each permit.
+pub(crate) async fn slow_desk() -> (String, Arc<tokio::sync::Notify>, Arc<tokio::sync::Semaphore>) {
+    let (heard, answer) = (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Semaphore::new(0)));
+    let (told, may) = (heard.clone(), answer.clone());
+    let who = move || {
+        let (told, may) = (told.clone(), may.clone());
+        async move {
+            told.notify_one();
+            may.acquire().await.unwrap().forget();
+            axum::Json(serde_json::json!({ "id": "u1", "name": "Ada" }))
+        }
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().route("/who", get(who))).await });
+    (url, heard, answer)
+}
+
+/// The machine's clock, but eight seconds pass at once.
+#[derive(Debug, Default)]
+pub(crate) struct Hasty(flowdeck::SystemClock);
+
+#[async_trait::async_trait]
+impl flowdeck::engine::ports::Clock for Hasty {
+    fn now(&self) -> flowdeck::model::Millis {
+        self.0.now()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.0.monotonic_ms()
+    }
+
+    async fn sleep(&self, ms: u64) {
+        if !(7_000..=8_000).contains(&ms) {
+            self.0.sleep(ms).await;
+        }
+    }
+}
