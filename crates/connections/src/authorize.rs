@@ -288,12 +288,12 @@ impl Authorizer for Registry {
             proved.insert(used.connection, (used.generation, now));
         }
         let (inner, id, generation) = (Arc::clone(&self.inner), used.connection, used.generation);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
+        if tokio::runtime::Handle::try_current().is_ok() {
+            drop(self.inner.errands.run(async move {
                 if let Err(cause) = inner.prove(id, generation).await {
                     tracing::warn!(connection = %id, %cause, "the proof of a credential was not written");
                 }
-            });
+            }));
         }
     }
 

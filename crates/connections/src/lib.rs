@@ -10,6 +10,7 @@ mod aws;
 mod classify;
 mod connect;
 mod credential;
+mod errands;
 mod error;
 mod fields;
 mod hosts;

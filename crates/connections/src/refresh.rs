@@ -30,7 +30,7 @@ impl Registry {
     /// Renews generation `used` unless somebody did. The work goes on when the caller goes away.
     pub(crate) async fn refresh(&self, id: ConnectionId, used: u64, refused: bool) -> Result<Refreshed, StoreError> {
         let this = self.clone();
-        let work = tokio::spawn(async move {
+        let work = self.inner.errands.run(async move {
             let lock = this.inner.flight(id.to_bytes());
             let _flight = lock.lock().await;
             this.inner.refresh_alone(id, used, refused).await

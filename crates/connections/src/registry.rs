@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 
 use crate::api::{AuditKind, AuditRecord, RegistryParts};
 use crate::credential::Bearer;
+use crate::errands::Errands;
 use crate::error::ConnectError;
 use crate::fields::fill;
 use crate::hosts::HostRules;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) drafts: Mutex<Drafts>,
     pub(crate) waits: Mutex<Arc<dyn Waits>>,
     pub(crate) proved: Mutex<HashMap<ConnectionId, (u64, Millis)>>,
+    pub(crate) errands: Errands,
     sequence: AtomicU64,
     pending: Mutex<BTreeSet<WaitKey>>,
     notify: Notify,
@@ -86,6 +88,7 @@ impl Registry {
                 flights: Mutex::default(),
                 drafts: Mutex::default(),
                 proved: Mutex::default(),
+                errands: Errands::default(),
                 sequence: AtomicU64::new(sequence),
                 pending: Mutex::default(),
                 notify: Notify::new(),

@@ -91,6 +91,8 @@ pub struct Events {
     /// Prompts that were told, open or not.
     known: BTreeSet<PromptId>,
     heard: u32,
+    /// A look at the prompts was begun; where it was let go half-way, it is begun again.
+    looking: bool,
     waiting: VecDeque<RuntimeEvent>,
 }
 
@@ -115,17 +117,19 @@ impl Events {
             told: BTreeSet::new(),
             known: BTreeSet::new(),
             heard: 0,
+            looking: false,
             waiting: VecDeque::new(),
         }
     }
 
-    /// The next event; `None` when the runtime is gone. Prompts that are open already come first.
+    /// The next event; `None` when the runtime is gone. Prompts that are open already come first. May be let go at any
+    /// time, as in a `select!`: no event is lost.
     pub async fn next(&mut self) -> Option<RuntimeEvent> {
         loop {
             if let Some(event) = self.waiting.pop_front() {
                 return Some(event);
             }
-            if self.heard >= HEARD_MAX && self.changes.has_changed().unwrap_or(false) {
+            if self.looking || self.heard >= HEARD_MAX && self.changes.has_changed().unwrap_or(false) {
                 self.look_at_prompts().await;
                 continue;
             }
@@ -170,7 +174,10 @@ impl Events {
             NoticeKind::Waiting { path, reason, prompt } => {
                 self.waiting.push_back(RuntimeEvent::RunWaiting { run, path, reason });
                 if let Some(id) = prompt.filter(|id| !self.known.contains(id)) {
-                    match self.registry.prompt(id).await {
+                    self.looking = true;
+                    let found = self.registry.prompt(id).await;
+                    self.looking = false;
+                    match found {
                         Ok(prompt) => self.tell(prompt),
                         Err(error) => tracing::warn!(%error, "a prompt that a run waits for cannot be read"),
                     }
@@ -207,6 +214,7 @@ impl Events {
 
     /// Tells prompts that opened or ended since the last look.
     async fn look_at_prompts(&mut self) {
+        self.looking = true;
         self.changes.mark_unchanged();
         self.heard = 0;
         for id in self.told.clone() {
@@ -229,5 +237,6 @@ impl Events {
             }
             Err(error) => tracing::warn!(%error, "prompts cannot be listed"),
         }
+        self.looking = false;
     }
 }

@@ -13,7 +13,8 @@ use flowdeck_connections::{Attempt, AttemptStep, BeginConnect, BindTarget, Secre
 use flowdeck_model::connect::PromptView;
 use flowdeck_model::{ConnectionId, Nickname};
 use futures_util::FutureExt;
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::RuntimeError;
 use crate::events::{Events, RuntimeEvent};
@@ -23,6 +24,8 @@ use crate::runtime::{Inner, Runtime};
 const ASKED_MAX: usize = 4096;
 /// Most turns of one attempt: pastes, polls, confirmations.
 const TURNS_MAX: u32 = 1_000;
+/// How long a stop waits for a handler to let go.
+const END_MS: Duration = Duration::from_secs(1);
 
 /// Answers connect prompts in code. Asked once for each prompt that opens, also for those open at the start.
 #[async_trait]
@@ -93,9 +96,54 @@ pub enum AttemptAnswer {
     Later,
 }
 
-/// Asks the handler about every prompt that opens, until the runtime is gone.
-pub(crate) async fn answer_all(mut events: Events, runtime: Weak<Inner>, handler: Arc<dyn PromptHandler>) {
+/// The task that asks the handler; aborted when dropped.
+pub(crate) struct Answering {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Answering {
+    pub(crate) fn begin(events: Events, runtime: Weak<Inner>, handler: Arc<dyn PromptHandler>) -> Self {
+        let (stop, stopped) = watch::channel(false);
+        Self { stop, task: tokio::spawn(answer_all(events, runtime, handler, stopped)) }
+    }
+
+    /// Lets go of everything that the handler was asked, so that nothing of it holds the store any more.
+    pub(crate) async fn end(mut self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(END_MS, &mut self.task).await.is_err() {
+            tracing::warn!("a prompt handler blocks its thread; what it holds is let go when it returns");
+        }
+    }
+}
+
+/// Asks the handler about every prompt that opens, until the runtime stops or is gone.
+async fn answer_all(
+    mut events: Events,
+    runtime: Weak<Inner>,
+    handler: Arc<dyn PromptHandler>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut asked = JoinSet::new();
+    tokio::select! {
+        () = ask_all(&mut events, &runtime, &handler, &mut asked) => {}
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+    asked.shutdown().await;
+}
+
+async fn ask_all(
+    events: &mut Events,
+    runtime: &Weak<Inner>,
+    handler: &Arc<dyn PromptHandler>,
+    asked: &mut JoinSet<()>,
+) {
     while let Some(event) = events.next().await {
         let RuntimeEvent::PromptOpened { prompt } = event else { continue };
         while asked.try_join_next().is_some() {}

@@ -21,7 +21,7 @@ use crate::clock::HostClock;
 use crate::error::RuntimeError;
 use crate::events::Events;
 use crate::host::Host;
-use crate::prompts::{self, PromptHandler};
+use crate::prompts::{Answering, PromptHandler};
 use crate::starter::AppStarter;
 use crate::work::Work;
 
@@ -54,7 +54,7 @@ pub(crate) struct Inner {
     pub(crate) closed: AtomicBool,
     pub(crate) work: Mutex<Option<Work>>,
     pub(crate) stopping: tokio::sync::Mutex<()>,
-    pub(crate) answering: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    pub(crate) answering: Mutex<Option<Answering>>,
 }
 
 /// The parts of a runtime, wired.
@@ -73,14 +73,6 @@ pub(crate) struct Wired {
 impl std::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Runtime").field("engine", &self.inner.wired.engine).finish_non_exhaustive()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Some(task) = self.answering.lock().take() {
-            task.abort();
-        }
     }
 }
 
@@ -110,8 +102,8 @@ impl Runtime {
             }
         }
         if let Some(handler) = runtime.inner.wired.handler.clone() {
-            let task = tokio::spawn(prompts::answer_all(runtime.events(), Arc::downgrade(&runtime.inner), handler));
-            *runtime.inner.answering.lock() = Some(task);
+            let answering = Answering::begin(runtime.events(), Arc::downgrade(&runtime.inner), handler);
+            *runtime.inner.answering.lock() = Some(answering);
         }
         Ok(runtime)
     }

@@ -32,24 +32,29 @@ impl Drop for Work {
 }
 
 impl Runtime {
-    /// Drives runs in the background as they become ready or due, until [`Runtime::stop`]. Once is enough.
+    /// Drives runs in the background as they become ready or due, until [`Runtime::stop`]. Once is enough; again after
+    /// the background broke ([`Runtime::is_broken`]) and its cause is gone, as disk space that was freed.
     ///
     /// # Errors
-    /// [`RuntimeError::Stopping`] after [`Runtime::stop`] or [`Runtime::drain`].
+    /// [`RuntimeError::Stopping`] after [`Runtime::stop`] or [`Runtime::drain`]; [`RuntimeError::Setting`] outside a
+    /// tokio runtime.
     pub fn start(&self) -> Result<(), RuntimeError> {
         if self.inner.closed.load(Ordering::Acquire) {
             return Err(RuntimeError::Stopping);
         }
+        let executor = tokio::runtime::Handle::try_current().map_err(|_| {
+            RuntimeError::Setting("`start` needs a tokio runtime; call it from async code, or after `enter`".into())
+        })?;
         let mut work = self.inner.work.lock();
-        if work.is_none() {
+        if work.as_ref().is_none_or(|work| work.task.is_finished()) {
             let (stop, shutdown) = watch::channel(false);
             let engine = self.engine().clone();
-            *work = Some(Work { stop, task: tokio::spawn(async move { engine.run_forever(shutdown).await }) });
+            *work = Some(Work { stop, task: executor.spawn(async move { engine.run_forever(shutdown).await }) });
         }
         Ok(())
     }
 
-    /// Whether the background ended by itself: only a broken store does that. `stop` tells why.
+    /// Whether the background ended by itself: only a store that refuses its work does that. `stop` tells why.
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.inner.work.lock().as_ref().is_some_and(|work| work.task.is_finished() && !*work.stop.borrow())
@@ -75,7 +80,14 @@ impl Runtime {
     /// [`RuntimeError::Store`]; [`RuntimeError::Stopping`] where the background broke.
     pub async fn come_to_rest(&self) -> Result<(), RuntimeError> {
         if self.inner.work.lock().is_none() {
-            return self.run_until_idle().await;
+            // Runs that the host drives elsewhere come to rest there, and may make others ready.
+            loop {
+                self.run_until_idle().await?;
+                if self.engine().active() == 0 {
+                    return Ok(());
+                }
+                self.engine().at_rest().await;
+            }
         }
         loop {
             let rest = tokio::time::timeout(LOOK_MS, self.engine().idle()).await;
@@ -95,22 +107,38 @@ impl Runtime {
     /// What ended the background earlier, if anything did; [`RuntimeError::Deadline`].
     pub async fn stop(&self) -> Result<(), RuntimeError> {
         self.inner.closed.store(true, Ordering::Release);
-        let answering = self.inner.answering.lock().take();
-        if let Some(task) = answering {
-            task.abort();
-        }
         self.engine().stop();
         // A second call answers when the first has stopped, not before.
         let _alone = self.inner.stopping.lock().await;
-        let Some(mut work) = self.inner.work.lock().take() else { return Ok(()) };
-        work.stop.send_replace(true);
-        match tokio::time::timeout(Duration::from_millis(STOP_MS), &mut work.task).await {
-            Ok(Ok(ended)) => Ok(ended?),
-            Ok(Err(error)) => Err(EngineError::Internal(format!("the background ended badly: {error}")).into()),
-            Err(_) => {
-                work.task.abort();
-                Err(RuntimeError::Deadline { what: "steps were still under way", after_ms: STOP_MS })
+        let stopped = self.stop_work().await;
+        // A handler may be what calls this: it is asked for nothing any more, last of all.
+        let answering = self.inner.answering.lock().take();
+        if let Some(answering) = answering {
+            answering.end().await;
+        }
+        stopped
+    }
+
+    /// Runs come to rest, those of the background and those that the host drives.
+    async fn stop_work(&self) -> Result<(), RuntimeError> {
+        let within = Duration::from_millis(STOP_MS);
+        let late = || RuntimeError::Deadline { what: "steps were still under way", after_ms: STOP_MS };
+        let work = self.inner.work.lock().take();
+        if let Some(mut work) = work {
+            work.stop.send_replace(true);
+            match tokio::time::timeout(within, &mut work.task).await {
+                Ok(Ok(ended)) => ended?,
+                Ok(Err(error)) => {
+                    return Err(EngineError::Internal(format!("the background ended badly: {error}")).into());
+                }
+                Err(_) => return Err(late()),
             }
         }
+        // A renewal goes on when its run has stopped: a refresh token that was sent works once.
+        let rest = async {
+            self.engine().at_rest().await;
+            self.connections().at_rest().await;
+        };
+        tokio::time::timeout(within, rest).await.map_err(|_| late())
     }
 }

@@ -8,11 +8,12 @@ mod support;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use flowdeck::connections::BeginConnect;
+use flowdeck::engine::ports::{Delta, Scan, Space, Store, StoreError};
 use flowdeck::model::Fields;
 use flowdeck::model::connect::PromptView;
 use flowdeck::{
@@ -201,6 +202,10 @@ async fn a_drain_waits_for_runs_that_the_host_drives_itself() {
     while !matches!(runtime.start_run(start(&runtime, ASKS)).await, Err(RuntimeError::Stopping)) {
         tokio::task::yield_now().await;
     }
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!drained.is_finished(), "a run is at work");
     desk.2.add_permits(1);
     drained.await.unwrap().unwrap();
     assert_eq!(driven.await.unwrap().unwrap().status, Status::Finished);
@@ -220,7 +225,8 @@ fn what_needs_an_executor_says_so_where_there_is_none() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hosts_clock_may_go_back_and_a_waiting_run_does_not_keep_it_busy() {
-    let nap = "flow: naps\ncards:\n  - id: first\n    wait: 1d\n  - id: second\n    wait: 1d\n  - return: { woke: true }\n";
+    let nap =
+        "flow: naps\ncards:\n  - id: first\n    wait: 1d\n  - id: second\n    wait: 1d\n  - return: { woke: true }\n";
     let runtime = builder("http://127.0.0.1:1").open().await.unwrap();
     let run = runtime.run(start(&runtime, nap)).await.unwrap().id;
     runtime.run_until_idle().await.unwrap();
@@ -277,4 +283,95 @@ async fn a_run_that_its_caller_let_go_is_found_by_the_next_drive() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), going_on).await.expect("nothing drives the run any more");
+}
+
+/// A store in memory whose disk may be full, and whose reads may take a turn.
+#[derive(Debug, Default)]
+struct Moody {
+    store: flowdeck::store::MemoryStore,
+    full: AtomicBool,
+    slow: AtomicBool,
+}
+
+impl Moody {
+    async fn turn(&self) {
+        if self.slow.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Moody {
+    fn epoch(&self) -> u64 {
+        self.store.epoch()
+    }
+
+    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StoreError::Full { folder: "moody".into() });
+        }
+        self.store.commit(delta).await
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.turn().await;
+        self.store.get(space, key).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.turn().await;
+        self.store.scan(scan).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_store_refuses_and_a_background_that_it_broke_is_started_again() {
+    let store = Arc::new(Moody::default());
+    let url = desk().await;
+    let runtime = builder(&url).store(store.clone()).clock(Arc::new(support::Hasty::default())).open().await.unwrap();
+    connect(&runtime).await;
+    let run = runtime.start_run(start(&runtime, ASKS)).await.unwrap();
+    store.full.store(true, Ordering::SeqCst);
+    let refused = runtime.start_run(start(&runtime, ASKS)).await.unwrap_err();
+    assert_eq!(refused.code(), "store.full");
+    runtime.start().unwrap();
+    let broken = async {
+        while !runtime.is_broken() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, broken).await.unwrap();
+    assert_eq!(runtime.run_view(run).await.unwrap().status, Status::Running, "reads go on");
+    store.full.store(false, Ordering::SeqCst);
+    runtime.start().unwrap();
+    assert_eq!(runtime.wait_for(run, true, LONG).await.unwrap().status, Status::Finished);
+    runtime.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_lets_go_of_its_wait_again_and_again_hears_every_prompt() {
+    let store = Arc::new(Moody::default());
+    store.slow.store(true, Ordering::SeqCst);
+    let url = desk().await;
+    let runtime = builder(&url).store(store).open().await.unwrap();
+    let mut events = runtime.events();
+    runtime.run(start(&runtime, ASKS)).await.unwrap();
+    let mut heard = None;
+    for turns in 0..2_000_u32 {
+        let mut next = Box::pin(events.next());
+        for _ in 0..=turns % 7 {
+            tokio::select! {
+                biased;
+                event = &mut next => {
+                    if let Some(RuntimeEvent::PromptOpened { prompt }) = event {
+                        heard = Some(prompt.app.clone());
+                    }
+                    break;
+                }
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    }
+    assert_eq!(heard.unwrap().as_str(), "desk");
 }

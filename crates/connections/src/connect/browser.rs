@@ -111,7 +111,7 @@ impl Registry {
     async fn answered(&self, id: AttemptId, answer: Answer) -> Result<Attempt, ConnectError> {
         let this = self.clone();
         // The code works once: the exchange goes on when the caller goes away.
-        let work = tokio::spawn(async move { Box::pin(this.exchange(id, answer)).await });
+        let work = self.inner.errands.run(async move { Box::pin(this.exchange(id, answer)).await });
         work.await.unwrap_or(Err(ConnectError::AttemptOver { why: "the exchange stopped" }))
     }
 

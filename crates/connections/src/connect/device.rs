@@ -67,7 +67,7 @@ impl Registry {
     /// [`ConnectError::UnknownAttempt`], [`ConnectError::AttemptOver`].
     pub async fn poll_device(&self, id: AttemptId) -> Result<Attempt, ConnectError> {
         let this = self.clone();
-        let work = tokio::spawn(async move { Box::pin(this.poll(id)).await });
+        let work = self.inner.errands.run(async move { Box::pin(this.poll(id)).await });
         work.await.unwrap_or(Err(ConnectError::AttemptOver { why: "the poll stopped" }))
     }
 

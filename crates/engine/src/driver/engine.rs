@@ -339,6 +339,11 @@ impl Engine {
         self.inner.until_idle().await;
     }
 
+    /// Returns when nobody drives a run. Runs that are ready and not driven yet do not count.
+    pub async fn at_rest(&self) {
+        self.inner.until_rested().await;
+    }
+
     /// Begins to stop: starts are refused, and runs at work come to rest where they can be resumed; effects under way
     /// get eight seconds. Whoever drives runs (callers of [`Engine::start_and_wait`], [`Engine::run_forever`]) returns
     /// soon afterwards. There is no way back: make a new engine on the same store.

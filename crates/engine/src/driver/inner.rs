@@ -266,11 +266,20 @@ impl Inner {
 
     /// Returns when nobody drives a run and none is named as ready.
     pub(super) async fn until_idle(&self) {
+        self.until(|| self.active.lock().is_empty() && self.is_idle()).await;
+    }
+
+    /// Returns when nobody drives a run.
+    pub(super) async fn until_rested(&self) {
+        self.until(|| self.active.lock().is_empty()).await;
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
         loop {
             let rested = self.rested.notified();
             tokio::pin!(rested);
             rested.as_mut().enable();
-            if self.active.lock().is_empty() && self.is_idle() {
+            if is_so() {
                 return;
             }
             rested.await;

@@ -280,11 +280,18 @@ async fn what_a_failed_run_with_secrets_held_is_kept_for_a_retry_and_then_droppe
     let mut world = connected();
     let long = "${input.s + '".to_owned() + &"x".repeat(2_000) + "'}";
     let loud = for_each("l", json!(["${input.s}", "b"]), 1, json!([]), json!({"g": "${item}"}));
-    let cards =
-        json!([echo("a", json!({"v": long})), loud, call("f", "t/fail", json!({"message": "no"})), echo("z", json!({}))]);
+    let cards = json!([
+        echo("a", json!({"v": long})),
+        loud,
+        call("f", "t/fail", json!({"message": "no"})),
+        echo("z", json!({}))
+    ]);
     let flow = secret_flow(cards, json!({}));
     let run = world.run(&flow, json!({"s": SECRET, "n": ""})).await.unwrap().id;
-    assert_eq!(world.engine.next_due().await.unwrap(), Some(view(&world.engine, run).await.ended_at.unwrap().plus(KEPT_MS)));
+    assert_eq!(
+        world.engine.next_due().await.unwrap(),
+        Some(view(&world.engine, run).await.ended_at.unwrap().plus(KEPT_MS))
+    );
     // A retry counts from its own end.
     world.clock.advance(KEPT_MS - 1);
     assert_eq!(world.engine.run_due().await.unwrap(), 0);
