@@ -97,7 +97,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::start`].
     pub async fn start_and_wait(&self, start: Start) -> Result<RunView, EngineError> {
-        self.inner.whole(self.start_and_wait_whole(start)).await
+        self.inner.whole(Box::pin(self.start_and_wait_whole(start))).await
     }
 
     async fn start_and_wait_whole(&self, start: Start) -> Result<RunView, EngineError> {
