@@ -54,14 +54,20 @@ pub struct Preview {
 #[derive(Debug, Clone)]
 pub struct AppHost {
     apps: Arc<Apps>,
-    egress: Egress,
+    egress: Option<Egress>,
 }
 
 impl AppHost {
     /// A host for these apps.
     #[must_use]
     pub fn new(apps: Arc<Apps>, egress: Egress) -> Self {
-        Self { apps, egress }
+        Self { apps, egress: Some(egress) }
+    }
+
+    /// A host that can show requests and send none: every action that would send one fails.
+    #[must_use]
+    pub fn offline(apps: Arc<Apps>) -> Self {
+        Self { apps, egress: None }
     }
 
     /// The apps.
@@ -335,6 +341,9 @@ impl AppHost {
         call: &CardCall,
         how: Sending,
     ) -> Result<flowdeck_egress::Response, EgressError> {
+        let Some(egress) = &self.egress else {
+            return Err(EgressError::Setup { why: "flows are only tested here; nothing leaves".into() });
+        };
         let mut request = Request::new(rendered.method, rendered.url);
         request.headers = rendered.headers;
         request.body = rendered.body;
@@ -344,7 +353,7 @@ impl AppHost {
         request.timeout = Duration::from_millis(how.timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
         request.response_bytes_max = ANSWER_BYTES_MAX;
         request.app_hosts = private_hosts(app, call.authorized.as_ref());
-        self.egress.send(request).await
+        egress.send(request).await
     }
 
     /// Looks a write in doubt up by the app's rule.

@@ -26,4 +26,4 @@ pub use builtin::Apps;
 pub use compile::{App, AppFileError};
 pub use host::{AppHost, Preview};
 pub use schema::app_schema;
-pub use shown::{RequestPreview, Shown, placeholders};
+pub use shown::{RequestPreview, Shown, is_secret_name, placeholders};

@@ -3,11 +3,12 @@
 //! Must never send a writing request, nor show a credential.
 //! Tests: `tests/all.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowdeck_engine::ports::{CardCall, CardOutcome};
 use flowdeck_model::{EffectClass, Fields, Mapping, Value};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use serde::{Deserialize, Serialize};
 
 use crate::host::{AppHost, definite};
@@ -25,6 +26,9 @@ pub struct RequestPreview {
     pub method: String,
     /// The whole address.
     pub url: String,
+    /// Its headers, without any that carries a credential, and without the type of the body.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
     /// Type of the body, where there is one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content_type: String,
@@ -87,16 +91,30 @@ fn raw(request: &ReadyRequest) -> bool {
     !matches!(request.method, Mapping::Literal(_))
 }
 
+/// Whether a header may hold a credential, by what it is called.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let parts =
+        ["authoriz", "cookie", "secret", "password", "passwd", "apikey", "accesskey", "privatekey", "signature"];
+    parts.iter().any(|part| plain.contains(part)) || plain.ends_with("token") || plain.ends_with("auth")
+}
+
 fn shown(rendered: Rendered) -> RequestPreview {
     let header = |name| rendered.headers.get(&name).and_then(|v: &http::HeaderValue| v.to_str().ok()).unwrap_or("");
     let content_type = header(CONTENT_TYPE).to_owned();
-    debug_assert!(rendered.headers.get(AUTHORIZATION).is_none_or(http::HeaderValue::is_sensitive));
+    let open = |(name, value): &(&http::HeaderName, &http::HeaderValue)| {
+        !value.is_sensitive() && !is_secret_name(name.as_str()) && **name != CONTENT_TYPE
+    };
+    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = rendered.headers.iter().filter(open).map(|(name, value)| (name.to_string(), text(value))).collect();
     let body = match std::str::from_utf8(&rendered.body) {
         Ok("") => Value::Null,
         Ok(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
         Err(_) => Value::String(format!("{} bytes", rendered.body.len())),
     };
-    RequestPreview { method: rendered.method.to_string(), url: rendered.url.to_string(), content_type, body }
+    let (method, url) = (rendered.method.to_string(), rendered.url.to_string());
+    RequestPreview { method, url, headers, content_type, body }
 }
 
 /// Values of the declared types of an action's outputs, for a run that is only rehearsed.

@@ -23,7 +23,7 @@ pub use catalogue::Cards;
 pub use clock::SystemClock;
 pub use error::RuntimeError;
 pub use events::{Events, RuntimeEvent};
-pub use flowdeck_apps::{App, AppFileError, Apps, RequestPreview, app_schema};
+pub use flowdeck_apps::{App, AppFileError, Apps, RequestPreview, app_schema, is_secret_name};
 pub use flowdeck_connections as connections;
 pub use flowdeck_connections::MasterKey;
 pub use flowdeck_egress as egress;
@@ -40,6 +40,8 @@ pub use flowdeck_model as model;
 pub use flowdeck_store as store;
 pub use folder::DataFolder;
 pub use prompts::{AttemptAnswer, PromptAnswer, PromptHandler};
-pub use rehearsal::{Asked, Decided, DryRun, Rehearsal, RehearsalOptions, RehearsedCall, StandIn};
+pub use rehearsal::{
+    Asked, Decided, DryRun, Offline, Passed, Rehearsal, RehearsalOptions, RehearsedCall, StandIn, as_hoped,
+};
 pub use runtime::Runtime;
 pub use starter::AppStarter;

@@ -21,7 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::api::ANSWER_WITHIN;
 use crate::socket::own_peer;
-use crate::wire::{Problem, RunEvent};
+use crate::wire::{Problem, RehearsalEvent, Rehearse, RunEvent};
 
 /// Largest answer, in bytes (64 MiB).
 const ANSWER_BYTES_MAX: usize = 64 << 20;
@@ -109,15 +109,35 @@ impl Client {
         follow: bool,
     ) -> Result<BoxStream<'static, Result<RunEvent, CallError>>, CallError> {
         let path = format!("/v1/runs/{run}/events?after={after}&follow={follow}");
-        let sending = self.send(request(Method::GET, &path, None)?);
-        let response = within(CONNECT_WITHIN + ANSWER_WITHIN, sending).await?;
+        self.events(request(Method::GET, &path, None)?, |event| matches!(event, RunEvent::Stopped { .. })).await
+    }
+
+    /// Runs a flow dry; its calls and its end as they come.
+    ///
+    /// # Errors
+    /// [`CallError`]; also as the last item of the stream.
+    pub async fn rehearse(
+        &self,
+        asked: &Rehearse,
+    ) -> Result<BoxStream<'static, Result<RehearsalEvent, CallError>>, CallError> {
+        let body = serde_json::to_vec(asked).map_err(|cause| CallError::Unreadable(cause.to_string()))?;
+        let request = request(Method::POST, "/v1/rehearsals", Some(("application/json", body)))?;
+        self.events(request, |event| !matches!(event, RehearsalEvent::Call { .. })).await
+    }
+
+    async fn events<E: DeserializeOwned + Send + 'static>(
+        &self,
+        request: Request<Body>,
+        is_last: fn(&E) -> bool,
+    ) -> Result<BoxStream<'static, Result<E, CallError>>, CallError> {
+        let response = within(CONNECT_WITHIN + ANSWER_WITHIN, self.send(request)).await?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(refusal(response).await));
         }
         let lines = Lines { body: response.into_body().into_data_stream(), held: Vec::new(), looked: 0, over: false };
-        let events = futures_util::stream::unfold(lines, |mut lines| async move {
+        let events = futures_util::stream::unfold(lines, move |mut lines| async move {
             let event = lines.next().await?;
-            lines.over |= event.is_err() || matches!(event, Ok(RunEvent::Stopped { .. }));
+            lines.over |= event.as_ref().map_or(true, is_last);
             Some((event, lines))
         });
         Ok(events.boxed())
@@ -216,7 +236,7 @@ struct Lines {
 }
 
 impl Lines {
-    async fn next(&mut self) -> Option<Result<RunEvent, CallError>> {
+    async fn next<E: DeserializeOwned>(&mut self) -> Option<Result<E, CallError>> {
         while !self.over {
             if let Some(end) = self.held[self.looked..].windows(2).position(|pair| pair == b"\n\n") {
                 let event: Vec<u8> = self.held.drain(..self.looked + end + 2).collect();

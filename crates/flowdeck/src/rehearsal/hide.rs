@@ -96,7 +96,8 @@ impl Hidden {
 
     /// The request without secrets.
     pub(super) fn request(&self, request: &RequestPreview) -> RequestPreview {
-        RequestPreview { url: self.text(&request.url), body: self.value(&request.body), ..request.clone() }
+        let headers = request.headers.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
+        RequestPreview { url: self.text(&request.url), headers, body: self.value(&request.body), ..request.clone() }
     }
 }
 
@@ -122,11 +123,13 @@ mod tests {
         let request = RequestPreview {
             method: "POST".into(),
             url: "https://x.example/?k=s3cr%20et%2F1".into(),
+            headers: [("x-note".to_owned(), "s3cr et/1".to_owned())].into(),
             content_type: String::new(),
             body: json!({"a": ["<s3cr et/1>"], "b": "abcdef", "c": "harmless"}),
         };
         let shown = hidden.request(&request);
         assert_eq!(shown.url, "https://x.example/?k=[redacted]");
+        assert_eq!(shown.headers["x-note"], "[redacted]");
         assert_eq!(shown.body, json!({"a": ["<[redacted]>"], "b": "[redacted]", "c": "harmless"}));
     }
 }

@@ -3,13 +3,15 @@
 //! Must never perform a card that is not a read.
 //! Tests: `tests/rehearsal.rs`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_apps::{Shown, placeholders};
+use flowdeck_apps::{RequestPreview, Shown, placeholders};
 use flowdeck_engine::ports::{CardCall, CardHost, CardOutcome, LookUp};
 use flowdeck_model::card::Ambient;
-use flowdeck_model::{AppName, CardDecl, CardName, Catalogue, EffectClass, Fault, FaultCode, Fields};
+use flowdeck_model::table::TableOp;
+use flowdeck_model::{AppName, CardDecl, CardName, Catalogue, EffectClass, Fault, FaultCode, Fields, FlowName, RunId};
 use parking_lot::Mutex;
 
 use super::hide::Hidden;
@@ -24,15 +26,48 @@ pub(super) struct RehearsalHost {
     options: RehearsalOptions,
     hidden: Arc<Hidden>,
     calls: Mutex<Vec<RehearsedCall>>,
+    /// Helpers that run on their own, by their runs.
+    helpers: Mutex<HashMap<RunId, FlowName>>,
 }
 
 impl RehearsalHost {
     pub(super) fn new(real: Arc<Host>, options: RehearsalOptions, hidden: Arc<Hidden>) -> Self {
-        Self { real, options, hidden, calls: Mutex::default() }
+        Self { real, options, hidden, calls: Mutex::default(), helpers: Mutex::default() }
+    }
+
+    /// A helper is about to run on its own.
+    pub(super) fn runs_alone(&self, run: RunId, helper: FlowName) {
+        self.helpers.lock().insert(run, helper);
     }
 
     pub(super) fn calls(&self) -> Vec<RehearsedCall> {
         self.calls.lock().clone()
+    }
+
+    /// Keeps what was called, without secrets, and tells who listens.
+    async fn note(
+        &self,
+        call: CardCall,
+        decl: &CardDecl,
+        reads: bool,
+        requests: &[RequestPreview],
+        outputs: Option<Fields>,
+    ) {
+        let noted = RehearsedCall {
+            inputs: self.hidden.fields(&decl.inputs, &call.inputs),
+            helper: self.helpers.lock().get(&call.run).cloned(),
+            account: call.authorized.and_then(|authorized| authorized.account),
+            path: call.path,
+            card: call.card,
+            reads,
+            requests: requests.iter().map(|request| self.hidden.request(request)).collect(),
+            outputs,
+        };
+        self.options.stand_in.heard(&noted).await;
+        let mut calls = self.calls.lock();
+        if calls.len() < CALLS_MAX {
+            calls.push(noted);
+        }
     }
 
     async fn outcome(&self, call: &CardCall, decl: &CardDecl, reads: bool) -> CardOutcome {
@@ -90,10 +125,15 @@ impl CardHost for RehearsalHost {
 
     async fn perform(&self, call: CardCall) -> CardOutcome {
         let Some(decl) = self.card(&call.card) else { return self.real.perform(call).await };
-        if decl.effect == EffectClass::Table {
-            return self.real.perform(call).await;
-        }
         self.hidden.learn_declared(&decl.inputs, &call.inputs);
+        if decl.effect == EffectClass::Table {
+            let outcome = self.real.perform(call.clone()).await;
+            if let CardOutcome::Table(op) = &outcome {
+                let reads = matches!(op, TableOp::Search { .. } | TableOp::Read { .. } | TableOp::Define(_));
+                self.note(call, &decl, reads, &[], None).await;
+            }
+            return outcome;
+        }
         let (reads, requests) = match self.real.apps.show(&call, !self.options.offline).await {
             Ok(Shown { reads, requests }) => (reads, requests),
             // Offline only the answer counts.
@@ -108,17 +148,7 @@ impl CardHost for RehearsalHost {
             }
             _ => None,
         };
-        let mut calls = self.calls.lock();
-        if calls.len() < CALLS_MAX {
-            calls.push(RehearsedCall {
-                path: call.path,
-                card: call.card,
-                reads,
-                inputs: self.hidden.fields(&decl.inputs, &call.inputs),
-                requests: requests.iter().map(|request| self.hidden.request(request)).collect(),
-                outputs,
-            });
-        }
+        self.note(call, &decl, reads, &requests, outputs).await;
         outcome
     }
 

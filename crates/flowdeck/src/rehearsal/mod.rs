@@ -8,29 +8,27 @@ mod hide;
 mod host;
 mod offline;
 mod overlay;
+mod stage;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_apps::RequestPreview;
+use flowdeck_apps::{AppHost, RequestPreview};
+use flowdeck_connections::{KeyVault, MasterKey, OsRandom};
 use flowdeck_engine::ports::{CardCall, CardOutcome};
-use flowdeck_engine::{Engine, Entry, Parts, RunView, Start, WaitReason};
-use flowdeck_model::{CardDecl, CardName, Fields, Millis, StepPath, Value};
+use flowdeck_engine::{Entry, RunView, Start, WaitReason};
+use flowdeck_model::{CardDecl, CardName, Fields, FlowName, Millis, StepPath, TableName, Value};
+use flowdeck_store::MemoryStore;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 
+use crate::catalogue::Cards;
+use crate::clock::SystemClock;
 use crate::error::RuntimeError;
+use crate::host::Host;
 use crate::runtime::Runtime;
-use clock::RehearsalClock;
-use hide::Hidden;
-use host::RehearsalHost;
-use overlay::OverlayStore;
-
-/// Most waits that one rehearsal passes over.
-const WAITS_MAX: usize = 10_000;
-/// Entries read at once.
-const PAGE: usize = 1_000;
-/// Most entries kept.
-const ENTRIES_MAX: usize = 200_000;
+use stage::Stage;
 
 /// A card of an app that is about to be performed in a rehearsal.
 #[derive(Debug)]
@@ -54,10 +52,16 @@ pub trait StandIn: Send + Sync {
         let _ = (path, reason);
         None
     }
+
+    /// A card was performed, or would have been: told as it happens.
+    async fn heard(&self, call: &RehearsedCall) {
+        let _ = call;
+    }
 }
 
 /// A word to a wait.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Decided {
     /// Yes.
     Approve,
@@ -67,7 +71,7 @@ pub enum Decided {
     Signal(Value),
 }
 
-/// Nobody answers: reads are made, writes are shown.
+/// Nobody answers: reads are made, writes are shown. Approvals are given and signals come, so that all of a flow is seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DryRun;
 
@@ -75,6 +79,20 @@ pub struct DryRun;
 impl StandIn for DryRun {
     async fn answer(&self, _: &Asked<'_>) -> Option<CardOutcome> {
         None
+    }
+
+    fn decide(&self, path: &StepPath, reason: &WaitReason) -> Option<Decided> {
+        as_hoped(path, reason)
+    }
+}
+
+/// The word to a wait that lets a run go on: yes to what is asked, the signal without anything in it.
+#[must_use]
+pub fn as_hoped(_: &StepPath, reason: &WaitReason) -> Option<Decided> {
+    match reason {
+        WaitReason::Approval { .. } => Some(Decided::Approve),
+        WaitReason::Signal { .. } => Some(Decided::Signal(Value::Null)),
+        _ => None,
     }
 }
 
@@ -90,7 +108,11 @@ pub struct RehearsalOptions {
     /// Whether the flow's `limits` ask.
     pub limits: bool,
     /// Fields of connections by app (`domain`), for requests made offline.
-    pub connections: std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>,
+    pub connections: BTreeMap<String, BTreeMap<String, String>>,
+    /// Rows that the run finds besides those that are there, by table.
+    pub rows: BTreeMap<TableName, Vec<Map<String, Value>>>,
+    /// Tables whose rows are wanted after the run.
+    pub tables: Vec<TableName>,
 }
 
 impl std::fmt::Debug for RehearsalOptions {
@@ -108,7 +130,9 @@ impl RehearsalOptions {
             offline: false,
             clock: None,
             limits: false,
-            connections: std::collections::BTreeMap::new(),
+            connections: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            tables: Vec::new(),
         }
     }
 }
@@ -118,10 +142,16 @@ impl RehearsalOptions {
 pub struct RehearsedCall {
     /// The step.
     pub path: StepPath,
+    /// The helper that runs on its own (*call flow async*), where the step is in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub helper: Option<FlowName>,
     /// The card.
     pub card: CardName,
     /// Whether it only looks.
     pub reads: bool,
+    /// The account that it acts as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Its inputs.
     pub inputs: Fields,
     /// The requests that it would make; empty where they cannot be told.
@@ -131,97 +161,98 @@ pub struct RehearsedCall {
     pub outputs: Option<Fields>,
 }
 
+/// A wait that a rehearsal passed over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The step.
+    pub path: StepPath,
+    /// What it waited for.
+    pub reason: WaitReason,
+    /// What was said to it; nothing where only time had to pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
+}
+
 /// What a rehearsal came to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rehearsal {
     /// The run, which is gone.
     pub run: RunView,
+    /// The runs of helpers that it started on their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<RunView>,
     /// Calls of app cards in order.
     pub calls: Vec<RehearsedCall>,
-    /// Waits for time that were passed over: step and until when.
-    pub passed: Vec<(StepPath, Millis)>,
-    /// Its history.
+    /// Waits that were passed over.
+    pub passed: Vec<Passed>,
+    /// Its history, then that of the others.
     pub entries: Vec<Entry>,
+    /// Rows of the tables that were asked for, after the run.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<TableName, Vec<Value>>,
 }
 
 impl Runtime {
     /// Runs a flow on a store that is thrown away. Tables are seen as they are; what the run changes in them is seen by
-    /// the run alone. Waits for time are passed at once. Child runs are not driven.
+    /// the run alone. Waits for time are passed at once. Helpers that run on their own are run after it.
     ///
     /// # Errors
     /// As [`Runtime::start_run`].
     pub async fn rehearse(&self, start: Start, options: RehearsalOptions) -> Result<Rehearsal, RuntimeError> {
         let wired = &self.inner.wired;
-        let mut start = start;
-        start.idempotency_key = None;
-        if !options.limits {
-            let flow = Arc::make_mut(&mut start.flow);
-            flow.limits.clear();
-            flow.helpers.values_mut().for_each(|helper| helper.limits.clear());
-        }
-        let hidden = Arc::new(Hidden::of(&start));
-        let clock = Arc::new(RehearsalClock::new(wired.clock.clone(), options.clock));
-        let host = Arc::new(RehearsalHost::new(wired.host.clone(), options.clone(), hidden.clone()));
-        let authorizer = offline::authorizer(wired, &options);
-        let store = Arc::new(OverlayStore::new(self.engine().store()));
-        let engine = Engine::new(Parts {
-            store,
-            clock: clock.clone(),
-            cards: host.clone(),
+        let authorizer =
+            if options.offline { offline::everywhere(&wired.cards, &options) } else { offline::real(wired) };
+        let stage = Stage {
+            host: wired.host.clone(),
+            below: self.engine().store(),
             authorizer,
+            clock: wired.clock.clone(),
             vault: wired.vault.clone(),
-            seed: options.clock.map_or_else(rand::random, |_| 1),
-            limits: flowdeck_engine::Limits::default(),
-        });
-        let id = engine.start(start).await?;
-        let mut run = engine.drive_until_stopped(id).await?;
-        let mut passed = Vec::new();
-        for _ in 0..WAITS_MAX {
-            if run.status.is_ended() || !go_on(&engine, &run, &clock, &options, &mut passed).await? {
-                break;
-            }
-            run = engine.drive_until_stopped(id).await?;
-        }
-        let mut entries: Vec<Entry> = Vec::new();
-        while entries.len() < ENTRIES_MAX {
-            let more = engine.entries(id, entries.last().map_or(0, |e| e.seq), PAGE).await?;
-            let is_last = more.len() < PAGE;
-            entries.extend(more);
-            if is_last {
-                break;
-            }
-        }
-        Ok(Rehearsal { run, calls: host.calls(), passed, entries })
+        };
+        stage.play(start, options).await
     }
 }
 
-/// Moves a run over what it waits for. False: only the world could.
-async fn go_on(
-    engine: &Engine,
-    run: &RunView,
-    clock: &RehearsalClock,
-    options: &RehearsalOptions,
-    passed: &mut Vec<(StepPath, Millis)>,
-) -> Result<bool, RuntimeError> {
-    for wait in &run.waits {
-        let path = Some(wait.path.clone());
-        match (options.stand_in.decide(&wait.path, &wait.reason), &wait.reason) {
-            (Some(Decided::Approve), _) => engine.approve(run.id, path, "rehearsal", "").await?,
-            (Some(Decided::Reject), _) => engine.reject(run.id, path, "rehearsal", "").await?,
-            (Some(Decided::Signal(payload)), WaitReason::Signal { name }) => {
-                engine.signal(run.id, name, payload).await?;
-            }
-            _ => continue,
-        }
-        return Ok(true);
+/// Rehearses flows where there is no runtime: no data folder, no key, no way to the network.
+#[derive(Clone)]
+pub struct Offline {
+    cards: Cards,
+    host: Arc<Host>,
+}
+
+impl std::fmt::Debug for Offline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offline").finish_non_exhaustive()
     }
-    let times = run.waits.iter().filter_map(|wait| match &wait.reason {
-        WaitReason::Time { until } | WaitReason::Retry { until } => Some((wait.path.clone(), *until)),
-        _ => None,
-    });
-    let Some((path, until)) = times.min_by_key(|(_, until)| *until) else { return Ok(false) };
-    clock.forward_to(until);
-    passed.push((path, until));
-    engine.run_due().await?;
-    Ok(true)
+}
+
+impl Offline {
+    /// With these cards; none of them can send anything.
+    #[must_use]
+    pub fn new(cards: Cards) -> Self {
+        let apps = AppHost::offline(cards.apps().clone());
+        Self { host: Arc::new(Host { cards: cards.clone(), apps }), cards }
+    }
+
+    /// Its cards.
+    #[must_use]
+    pub fn cards(&self) -> &Cards {
+        &self.cards
+    }
+
+    /// As [`Runtime::rehearse`], offline whatever the options say.
+    ///
+    /// # Errors
+    /// As [`Runtime::start_run`].
+    pub async fn rehearse(&self, start: Start, options: RehearsalOptions) -> Result<Rehearsal, RuntimeError> {
+        let options = RehearsalOptions { offline: true, ..options };
+        let stage = Stage {
+            host: self.host.clone(),
+            below: Arc::new(MemoryStore::new()),
+            authorizer: offline::everywhere(&self.cards, &options),
+            clock: Arc::new(SystemClock::default()),
+            vault: Arc::new(KeyVault::new(MasterKey::from_bytes(rand::random()), Arc::new(OsRandom))),
+        };
+        stage.play(start, options).await
+    }
 }

@@ -17,12 +17,15 @@ use crate::catalogue::Cards;
 use crate::runtime::Wired;
 use crate::starter::Watched;
 
-pub(super) fn authorizer(wired: &Wired, options: &RehearsalOptions) -> Arc<dyn Authorizer> {
-    if options.offline {
-        return Arc::new(Offline { cards: wired.cards.clone(), given: options.connections.clone() });
-    }
+/// The connections that there are.
+pub(super) fn real(wired: &Wired) -> Arc<dyn Authorizer> {
     let changes = tokio::sync::watch::Sender::new(0);
     Arc::new(Quiet(Watched { registry: wired.registry.clone(), starter: wired.starter.clone(), changes }))
+}
+
+/// A connection of every app.
+pub(super) fn everywhere(cards: &Cards, options: &RehearsalOptions) -> Arc<dyn Authorizer> {
+    Arc::new(Offline { cards: cards.clone(), given: options.connections.clone() })
 }
 
 /// The registry, told nothing of what the rehearsal does but a refused credential.

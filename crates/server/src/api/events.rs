@@ -36,10 +36,10 @@ pub(crate) struct From {
 }
 
 /// A guest waits for its run; the holder stays meanwhile.
-struct Watching(Arc<Shared>);
+pub(super) struct Watching(Arc<Shared>);
 
 impl Watching {
-    fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
         shared.streams.send_modify(|n| *n += 1);
         Self(shared)
     }

@@ -8,6 +8,7 @@ mod connect;
 mod events;
 mod flows;
 mod library;
+mod rehearse;
 mod runs;
 mod tables;
 
@@ -117,6 +118,7 @@ impl Api {
             .layer(middleware::from_fn(deadline));
         Router::new()
             .route("/v1/runs/{id}/events", get(events::stream))
+            .route("/v1/rehearsals", post(rehearse::stream))
             .merge(answers)
             .fallback(nowhere)
             .method_not_allowed_fallback(no_method)

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 
 mod connect;
 mod library;
+mod rehearse;
 
 pub use connect::*;
 pub use library::*;
+pub use rehearse::*;
 
 /// Version of this protocol; a command talks only to a holder of the same one.
 pub const PROTOCOL: u32 = 1;
