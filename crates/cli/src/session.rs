@@ -15,7 +15,7 @@ use flowdeck::model::{AppName, Catalogue, Millis, RunId};
 use flowdeck::{Cards, Runtime, SystemClock};
 use flowdeck_server::client::CallError;
 use flowdeck_server::session::{Session as Joined, SessionOptions, socket_path};
-use flowdeck_server::wire::RunEvent;
+use flowdeck_server::wire::{RehearsalEvent, Rehearse, RunEvent};
 use futures_util::stream::BoxStream;
 use http::Method;
 use serde::Serialize;
@@ -187,6 +187,21 @@ impl Session {
         for _ in 0..TAKEOVERS_MAX {
             let client = self.joined.read().await.client();
             match client.run_events(run, after, follow).await {
+                Err(CallError::Gone(_)) => self.rejoin().await?,
+                other => return Ok(other?),
+            }
+        }
+        Err(anyhow!("every process that held {} ended at once; try again", self.data.display()))
+    }
+
+    /// A dry run as it goes.
+    pub(crate) async fn rehearse(
+        &self,
+        asked: &Rehearse,
+    ) -> Result<BoxStream<'static, Result<RehearsalEvent, CallError>>> {
+        for _ in 0..TAKEOVERS_MAX {
+            let client = self.joined.read().await.client();
+            match client.rehearse(asked).await {
                 Err(CallError::Gone(_)) => self.rejoin().await?,
                 other => return Ok(other?),
             }

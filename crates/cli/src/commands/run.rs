@@ -3,6 +3,8 @@
 //! Must never run a file that has errors, nor start one run twice.
 //! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
 
+mod dry;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -11,7 +13,7 @@ use clap::Args;
 use flowdeck::connections::SecretText;
 use flowdeck::model::{Fields, Flow, Trigger, Value};
 use flowdeck::{Cards, Source};
-use flowdeck_server::wire::{FlowFile, Preflight, StartRun};
+use flowdeck_server::wire::{FlowFile, Preflight, Rehearse, StartRun};
 use serde_json::json;
 
 use crate::answer::options::{read_secret, refused};
@@ -33,6 +35,7 @@ use crate::{exports, files};
   flowdeck run report.flow.yaml > report.json       the result of a pipe is JSON
   flowdeck run new-user.flow.yaml --event user-created.json
   cat flow.yaml | flowdeck run - --json             one JSON object a line
+  flowdeck run flows/welcome.flow.yaml --dry        reads are made, writes are only shown
 
 Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 the file is wrong,
 75 paused and waiting (the message holds the command that answers), 130 after Ctrl-C.")]
@@ -57,6 +60,9 @@ pub(crate) struct Run {
     /// A second start with the same key is the first one's run.
     #[arg(long, value_name = "TEXT")]
     key: Option<String>,
+    /// Make reads, show each write as the request it would be, and keep nothing.
+    #[arg(long, conflicts_with = "key")]
+    dry: bool,
 }
 
 pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
@@ -64,17 +70,20 @@ pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
     if run.json
         && let Err(error) = &ended
     {
-        out::json(&not_started(error));
+        out::json(&not_started(error, run.dry));
     }
     ended
 }
 
 /// The last line for a program, where there is no run to tell of.
-fn not_started(error: &anyhow::Error) -> serde_json::Value {
+fn not_started(error: &anyhow::Error, dry: bool) -> serde_json::Value {
     let (_, text) = of_error(error);
     let mut told = json!({ "code": code_of(error), "message": text.trim_end().trim_start_matches("error: ") });
     if let Some(WrongFile { diagnostics, .. }) = error.downcast_ref::<WrongFile>() {
         told["diagnostics"] = json!(diagnostics);
+    }
+    if dry {
+        return json!({ "type": "dry_run", "status": "not_started", "output": null, "error": told });
     }
     json!({ "type": "run", "run": null, "status": "not_started", "output": null, "error": told })
 }
@@ -89,6 +98,10 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
     let event = event(run, &flow)?;
     let (name, text) = (source.name, source.text.to_string());
     let file = FlowFile { name, text, flow: Some(flow.name.clone()), files };
+    if run.dry {
+        let asked = Rehearse { file, input, event };
+        return session::with(globals, async |api| dry::dry(api, &mut terminal, run, &flow, &asked).await).await;
+    }
     session::with(globals, async |api| go(api, &mut terminal, run, file, &flow, input, event).await).await
 }
 
@@ -107,6 +120,10 @@ async fn go(
     if before.lines.iter().any(|line| line.reason.is_some()) {
         api.raise(&file).await?;
     }
+    if !run.json {
+        let head = terminal.style().dim("Cards");
+        terminal.say(&format!("{head}\n"));
+    }
     let key = run.key.clone().unwrap_or_else(Session::fresh_key);
     let started = api.start(&StartRun { file, input, event, idempotency_key: Some(key) }).await?;
     let report = if run.json {
@@ -124,7 +141,7 @@ fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Pref
     }
     let style = terminal.style();
     let text = preflight::preflight(flow.name.as_str(), &flow.description, &before.lines, style);
-    terminal.say(&format!("{text}\n{}\n", style.dim("Cards")));
+    terminal.say(&format!("{text}\n"));
 }
 
 /// The flow of a file that has no errors, and the texts of its helpers in files of their own.

@@ -4,6 +4,7 @@
 //! Tests: beside each screen, with golden files.
 
 pub(crate) mod connections;
+pub(crate) mod dry;
 pub(crate) mod markdown;
 pub(crate) mod preflight;
 pub(crate) mod prompt;
