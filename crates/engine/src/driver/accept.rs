@@ -11,6 +11,7 @@ use flowdeck_model::{Fields, FlowHash, FlowName, Millis, RunId, StepPath};
 use tokio::task::JoinSet;
 
 use super::api::{EngineError, Start};
+use super::given;
 use super::inner::{Claim, Inner, Slot};
 use super::live::{Live, Stored};
 use super::seal;
@@ -98,6 +99,7 @@ impl Live {
             unknown: Vec::new(),
             set_aside: None,
             token: format!("{:032x}", inner.random()),
+            given_apart: false,
             parent: who.parent,
             entry: who.entry.clone(),
             counts: Counts::default(),
@@ -178,12 +180,17 @@ impl Live {
         let mut values = crate::wire::state::StoredValues::default();
         let encoded = crate::wire::state::encode(&mut state, &mut values)?;
         let put = |space, key: Vec<u8>, value: Vec<u8>| Op::Put { space, key, value };
-        let record = if keeps {
+        let sealed_unless_kept =
+            |inner: &Inner, what: &str, plain: Vec<u8>| if keeps { plain } else { sealed(inner, what, plain) };
+        if keeps {
             self.program.secrets.inputs(Some(helper)).redact(&mut view.input);
-            view.encode()?
-        } else {
-            sealed(&self.inner, seal::RECORD, view.encode()?)
-        };
+        }
+        if given::is_large(&view) {
+            let bytes = sealed_unless_kept(&self.inner, seal::GIVEN, given::encode(&view)?);
+            self.ops.push(put(Space::Chunks, keys::given(id), bytes));
+            view = given::without(&view);
+        }
+        let record = sealed_unless_kept(&self.inner, seal::RECORD, view.encode()?);
         self.ops.push(put(Space::Runs, run.clone(), record));
         self.ops.push(put(Space::Entries, keys::entries(id, 1), crate::wire::entry::encode_block(&[started])?));
         for (number, bytes) in encoded.new {

@@ -3,12 +3,14 @@
 //! Must never leave an index (ready mark, timer, wait) that disagrees with the state in the same commit.
 //! Tests: `tests/crash.rs`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use flowdeck_model::{Millis, PromptId, RunId};
 
 use super::api::{EngineError, Parts};
+use super::given;
 use super::inner::flow_bytes;
 use super::live::Live;
 use super::seal;
@@ -54,7 +56,8 @@ impl Live {
         }
         let run = self.view.id;
         let keeps = self.program.keeps_data(self.program.root);
-        let record = self.record(keeps)?;
+        let given_apart = self.stored.given_apart.unwrap_or_else(|| given::is_large(&self.view));
+        let record = self.record(keeps, given_apart, &mut delta)?;
         delta.put(Space::Runs, keys::run(run), record);
         if let Some(first) = self.entries.first() {
             delta.put(Space::Entries, keys::entries(run, first.seq), encode_block(&self.entries)?);
@@ -76,6 +79,7 @@ impl Live {
         let now: BTreeSet<PromptId> = waits.values().copied().collect();
         let left: BTreeSet<PromptId> = self.stored.waits.values().copied().filter(|p| !now.contains(p)).collect();
         self.inner.leave(left).await;
+        self.stored.given_apart = Some(given_apart && (keeps || !self.is_over()));
         self.committed(timer, waits, ready, !is_gone, &chunks);
         Ok(())
     }
@@ -125,12 +129,24 @@ impl Live {
     }
 
     /// What is shown of the run, as it is stored: secrets taken out; sealed, or without values where none are kept.
-    fn record(&self, keeps: bool) -> Result<Vec<u8>, EngineError> {
-        Ok(match (keeps, self.is_over()) {
-            (true, _) => super::views::without_secrets(&self.view, &self.program).encode()?,
-            (false, true) => super::views::without_data(&self.view).encode()?,
-            (false, false) => self.sealed(seal::RECORD, self.view.encode()?),
-        })
+    fn record(&self, keeps: bool, given_apart: bool, delta: &mut Delta) -> Result<Vec<u8>, EngineError> {
+        let given = keys::given(self.view.id);
+        if !keeps && self.is_over() {
+            if given_apart {
+                delta.delete(Space::Chunks, given);
+            }
+            return Ok(super::views::without_data(&self.view).encode()?);
+        }
+        let shown =
+            if keeps { super::views::without_secrets(&self.view, &self.program) } else { Cow::Borrowed(&self.view) };
+        let sealed = |what: &str, plain: Vec<u8>| if keeps { plain } else { self.sealed(what, plain) };
+        if !given_apart {
+            return Ok(sealed(seal::RECORD, shown.encode()?));
+        }
+        if self.stored.given_apart.is_none() {
+            delta.put(Space::Chunks, given, sealed(seal::GIVEN, given::encode(&shown)?));
+        }
+        Ok(sealed(seal::RECORD, given::without(&shown).encode()?))
     }
 
     fn flow_ops(&self, delta: &mut Delta) -> Result<(), EngineError> {

@@ -44,6 +44,8 @@ pub(super) struct Stored {
     /// Keys of its waits, each with the prompt that it waits at.
     pub(super) waits: BTreeMap<Vec<u8>, PromptId>,
     pub(super) values: StoredValues,
+    /// Whether what started the run is apart from its record; `None` before the first commit.
+    pub(super) given_apart: Option<bool>,
 }
 
 /// A call that goes out after the next commit.
@@ -211,7 +213,7 @@ impl Live {
 }
 
 /// Bytes of values, roughly; stops counting where a commit is due anyway.
-fn rough_size(fields: &flowdeck_model::Fields, enough: usize) -> usize {
+pub(super) fn rough_size(fields: &flowdeck_model::Fields, enough: usize) -> usize {
     let mut size = 0;
     for (key, value) in fields.iter() {
         size += key.len();

@@ -34,8 +34,15 @@ impl Inner {
     }
 
     pub(super) async fn stored_record(&self, run: RunId) -> Result<Option<RunView>, EngineError> {
+        Ok(self.whole_record(run).await?.map(|(view, _)| view))
+    }
+
+    /// The record, and whether what started the run is stored apart from it.
+    async fn whole_record(&self, run: RunId) -> Result<Option<(RunView, bool)>, EngineError> {
         let Some(bytes) = self.parts.store.get(Space::Runs, &keys::run(run)).await? else { return Ok(None) };
-        Ok(Some(RunView::decode(&self.open(run, seal::RECORD, bytes)?)?))
+        let mut view = RunView::decode(&self.open(run, seal::RECORD, bytes)?)?;
+        let apart = self.put_back_given(&mut view).await?;
+        Ok(Some((view, apart)))
     }
 
     /// Whether there is anything to go on from.
@@ -45,7 +52,7 @@ impl Inner {
 
     /// The run in memory; `None` where it has ended for good.
     pub(super) async fn load(self: &Arc<Self>, run: RunId, slot: Arc<Slot>) -> Result<Option<Live>, EngineError> {
-        let view = self.stored_record(run).await?.ok_or(EngineError::NoRun(run))?;
+        let (view, apart) = self.whole_record(run).await?.ok_or(EngineError::NoRun(run))?;
         let Some((mut state, known, collected)) = self.state(run).await? else { return Ok(None) };
         for (id, frame) in &mut state.frames {
             if let Some(Container::Loop(l)) = &mut frame.container {
@@ -64,6 +71,7 @@ impl Inner {
             timer: None,
             waits: wait_keys(run, &state),
             values: known,
+            given_apart: Some(apart),
         };
         let mut live = Live::with(self.clone(), slot, program, view, state, stored);
         live.stored.timer = live.timer();
@@ -105,6 +113,7 @@ impl Inner {
                         let name = seal::collected(frame, number);
                         collected.insert((frame, number), self.open_as(run, &name, "collected outputs", value)?);
                     }
+                    Some(keys::Chunk::Given) => {}
                     None => return Err(WireError { what: "chunk", cause: "unknown key".into() }.into()),
                 }
             }

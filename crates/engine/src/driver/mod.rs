@@ -11,6 +11,7 @@ mod commit;
 mod drive;
 mod effects;
 pub mod engine;
+mod given;
 mod inbox;
 mod inner;
 mod live;

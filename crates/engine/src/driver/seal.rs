@@ -11,6 +11,7 @@ use crate::wire::{SEALED, WireError};
 
 /// Names of sealed values: a value opens only under its own.
 pub(super) const RECORD: &str = "record";
+pub(super) const GIVEN: &str = "input";
 pub(super) const STATE: &str = "state";
 pub(super) const MESSAGE: &str = "message";
 

@@ -31,6 +31,12 @@ pub fn value(run: RunId, number: u32) -> Vec<u8> {
     [&run.to_bytes()[..], b"v", &number.to_be_bytes()].concat()
 }
 
+/// What started a run, where it is large. Unlike the other chunks it belongs to the record and stays with it.
+#[must_use]
+pub fn given(run: RunId) -> Vec<u8> {
+    [&run.to_bytes()[..], b"g"].concat()
+}
+
 /// Collected outputs of a loop.
 #[must_use]
 pub fn collected(run: RunId, frame: u32, number: u32) -> Vec<u8> {
@@ -44,6 +50,8 @@ pub enum Chunk {
     Value(u32),
     /// Collected outputs: frame and number.
     Collected(u32, u32),
+    /// What started the run.
+    Given,
 }
 
 /// What a chunk's key says.
@@ -51,6 +59,7 @@ pub enum Chunk {
 pub fn chunk_of(key: &[u8]) -> Option<Chunk> {
     let (_, rest) = key.split_first_chunk::<16>()?;
     match rest.split_first()? {
+        (b'g', []) => Some(Chunk::Given),
         (b'v', rest) => Some(Chunk::Value(u32::from_be_bytes(*rest.first_chunk::<4>()?))),
         (b'c', rest) => {
             let (frame, rest) = rest.split_first_chunk::<4>()?;

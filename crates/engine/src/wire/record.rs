@@ -133,6 +133,9 @@ pub struct RunView {
     pub set_aside: Option<Fault>,
     /// Who sends signals shows it; made at the run's start, so that a signal may come before its wait.
     pub token: String,
+    /// As stored: `input` and `event` are in a chunk of their own. Never true of a record that was read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_apart: bool,
     /// The run that started it with *call flow async*.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,

@@ -9,6 +9,7 @@ mod common;
 mod connect;
 mod doubt;
 mod ends;
+mod given;
 mod harm;
 mod letgo;
 mod lifecycle;
