@@ -86,7 +86,8 @@ impl App {
             ready.map_err(|e| format!("action {name}: {e}"))?;
         }
         for (name, event) in &self.file.events {
-            ready::event(event).map_err(|e| format!("event {name}: {e}"))?;
+            let ready = ready::event(event).map(|_| ());
+            ready.map_err(|e| format!("event {name}: {e}"))?;
         }
         Ok(())
     }

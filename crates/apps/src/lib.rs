@@ -6,6 +6,7 @@
 mod answer;
 mod builtin;
 mod compile;
+mod events;
 pub mod file;
 mod host;
 mod lint;
@@ -24,6 +25,7 @@ mod tables;
 
 pub use builtin::Apps;
 pub use compile::{App, AppFileError};
+pub use events::{Delivery, Occurrence};
 pub use host::{AppHost, Preview};
 pub use schema::app_schema;
 pub use shown::{RequestPreview, Shown, is_secret_name, placeholders};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
-use flowdeck_model::{Fault, Fields, Value};
+use flowdeck_model::{Fault, Fields, Mapping, Value};
 use serde_json::{Map, json};
 
 use crate::file::action::RowsOutput;
@@ -30,8 +30,25 @@ pub(crate) fn outputs(
             _ => fields.set(output.key.clone(), one(output, &answer["body"], names)?),
         }
     }
-    if let Some(more) = &ready.more_outputs
-        && let Value::Object(members) = &*more.evaluate(names)?
+    more(ready.more_outputs.as_ref(), names, &mut fields)?;
+    Ok(fields)
+}
+
+/// The outputs of an event, made of its entry in a delivery.
+pub(crate) fn of_record(outputs: &[ReadyOutput], entry: &Arc<Value>, names: &mut Names) -> Result<Fields, Fault> {
+    let mut fields = Fields::new();
+    for output in outputs {
+        // Records inside the entry take the name for themselves.
+        names.set("item", Arc::clone(entry));
+        fields.set(output.key.clone(), one(output, entry, names)?);
+    }
+    Ok(fields)
+}
+
+/// Outputs beyond the declared ones.
+pub(crate) fn more(mapping: Option<&Mapping>, names: &Names, fields: &mut Fields) -> Result<(), Fault> {
+    if let Some(mapping) = mapping
+        && let Value::Object(members) = &*mapping.evaluate(names)?
     {
         for (key, value) in members {
             if !fields.has(key) {
@@ -39,7 +56,7 @@ pub(crate) fn outputs(
             }
         }
     }
-    Ok(fields)
+    Ok(())
 }
 
 fn one(output: &ReadyOutput, base: &Value, names: &mut Names) -> Result<Value, Fault> {

@@ -395,15 +395,27 @@ fn output(output: &Output) -> Result<ReadyOutput, String> {
     Ok(ReadyOutput { key, source })
 }
 
-/// Reads an event's mappings, to find out whether they can be read.
-pub(crate) fn event(event: &Event) -> Result<(), String> {
-    mapping("each", &event.each)?;
-    mapping("key", &event.key)?;
-    optional("when", event.when.as_ref())?;
-    event.outputs.iter().try_for_each(|o| output(o).map(|_| ()))?;
+/// An event with its mappings read.
+#[derive(Debug)]
+pub(crate) struct ReadyEvent {
+    pub(crate) each: Mapping,
+    pub(crate) when: Option<Mapping>,
+    pub(crate) key: Mapping,
+    pub(crate) outputs: Vec<ReadyOutput>,
+    pub(crate) more_outputs: Option<Mapping>,
+}
+
+/// Reads an event's mappings.
+pub(crate) fn event(event: &Event) -> Result<ReadyEvent, String> {
     if let Some(poll) = &event.poll {
         request(&poll.request)?;
         mapping("cursor", &poll.cursor)?;
     }
-    Ok(())
+    Ok(ReadyEvent {
+        each: mapping("each", &event.each)?,
+        when: optional("when", event.when.as_ref())?,
+        key: mapping("key", &event.key)?,
+        outputs: event.outputs.iter().map(output).collect::<Result<_, _>>()?,
+        more_outputs: optional("more_outputs", event.more_outputs.as_ref())?,
+    })
 }

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use flowdeck::model::{Fields, Value};
+use flowdeck::model::Value;
 use flowdeck::{Cards, Checked, DataFolder, Source};
 
 use crate::end::{WrongFile, usage};
@@ -64,15 +64,14 @@ pub(crate) fn cards(data: Option<&Path>) -> Result<Cards> {
     Ok(Cards::with_files(&indexmap::IndexMap::new(), &own)?)
 }
 
-/// The fields of an event: a JSON object.
-pub(crate) fn event(path: &Path) -> Result<Fields> {
+/// What a file tells of an event: JSON.
+///
+/// # Errors
+/// [`WrongFile`] where it is none.
+pub(crate) fn event(path: &Path) -> Result<(String, Value)> {
     let (name, text) = text(path)?;
-    let value: Value =
-        serde_json::from_str(&text).map_err(|error| WrongFile::new(format!("{name} is not JSON: {error}")))?;
-    if !value.is_object() {
-        bail!(WrongFile::new(format!("{name} must hold one JSON object with the event's fields")));
-    }
-    Ok(Fields::from_value(value))
+    let value = serde_json::from_str(&text).map_err(|error| WrongFile::new(format!("{name} is not JSON: {error}")))?;
+    Ok((name, value))
 }
 
 /// `key=value` pairs: values are JSON where they can be read as such and are no plain text, else text.

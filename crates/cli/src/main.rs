@@ -8,6 +8,7 @@ mod api;
 mod browser;
 mod commands;
 mod end;
+mod event;
 mod exports;
 mod files;
 mod interrupts;

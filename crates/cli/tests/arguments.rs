@@ -33,6 +33,27 @@ fn a_wrong_file_ends_with_65() {
 }
 
 #[test]
+fn what_holds_no_event_of_the_flow_ends_with_65() {
+    let home = Home::new();
+    let text = "flow: welcome\nslots: { okta: okta }\non: { card: okta/userCreated, slot: okta }\ncards: []\n";
+    let flow = home.file("welcome.yaml", text);
+    let entry = |kind: &str| format!(r#"{{"eventType": "{kind}", "target": []}}"#);
+    let say = |name: &str, told: String, code: i32, words: &[&str]| {
+        let file = home.file(name, told);
+        home.say(&["run", &flow, "--no-input", "--event", &file]).check(code, words);
+    };
+    let (created, gone) = (entry("user.lifecycle.create"), entry("user.lifecycle.suspend"));
+    say("two.json", format!("[{created}, {created}]"), 65, &["holds 2 events okta/userCreated", "leave only that"]);
+    say("other.json", gone.clone(), 65, &["holds no event okta/userCreated", "1 of another kind", "ID, Login"]);
+    say("list.json", "[]".into(), 65, &["holds no event"]);
+    home.say(&["run", &flow, "--no-input"]).check(2, &["started by the event okta/userCreated"]);
+    // What holds the event runs, and waits for its connection.
+    for (name, told) in [("one.json", format!("[{created}, {gone}]")), ("fields.json", r#"{"ID": "00u1"}"#.into())] {
+        say(name, told, 75, &[]);
+    }
+}
+
+#[test]
 fn a_wrong_command_line_ends_with_2() {
     let home = Home::new();
     let flow = home.file("sum.yaml", SUM);

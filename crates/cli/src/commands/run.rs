@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::connections::SecretText;
-use flowdeck::model::{Fields, Flow, Trigger, Value};
+use flowdeck::model::{Fields, Flow, Value};
 use flowdeck::{Cards, Source};
 use flowdeck_server::wire::{FlowFile, Preflight, Rehearse, StartRun};
 use serde_json::json;
@@ -26,7 +26,7 @@ use crate::screen::steps::Timeline;
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, Typed};
 use crate::watch::{Report, Watch};
-use crate::{exports, files};
+use crate::{event, exports, files};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -48,7 +48,8 @@ pub(crate) struct Run {
     /// Value of a secret input, read from a file.
     #[arg(long, value_name = "KEY=FILE")]
     secret: Vec<String>,
-    /// The event that starts the flow: a JSON file with its fields.
+    /// The event that starts the flow: a JSON file with its fields, or what the app sends (a delivery of an event hook,
+    /// an entry of its log).
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
     /// Which flow, where the file holds several.
@@ -95,7 +96,7 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
     let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
     let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), &mut terminal)?;
     let input = inputs(run, &flow, &mut terminal).await?;
-    let event = event(run, &flow)?;
+    let event = event::of(run.event.as_deref(), &flow, &cards)?;
     let (name, text) = (source.name, source.text.to_string());
     let file = FlowFile { name, text, flow: Some(flow.name.clone()), files };
     if run.dry {
@@ -219,20 +220,4 @@ fn declared<'a>(flow: &'a Flow, key: &str) -> Result<&'a flowdeck::model::FieldD
         .iter()
         .find(|f| f.key == key)
         .ok_or_else(|| usage(format!("{} has no input `{key_shown}`; {known}", flow.name)))
-}
-
-fn event(run: &Run, flow: &Flow) -> Result<Option<Fields>> {
-    match (&run.event, &flow.on) {
-        (Some(path), _) => Ok(Some(files::event(path)?)),
-        (None, Trigger::Event(card)) => bail!(usage(format!(
-            "{} is started by the event {}; give one with --event FILE, a JSON object with its fields",
-            flow.name, card.card
-        ))),
-        // A scheduled flow that somebody starts by hand is due now.
-        (None, Trigger::Schedule(_)) => Ok(Some(Fields::one(
-            "scheduled_at",
-            flowdeck::engine::ports::Clock::now(&flowdeck::SystemClock::default()).to_iso(),
-        ))),
-        (None, _) => Ok(None),
-    }
 }
