@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -23,8 +24,9 @@ pub const WAITS: i32 = 75;
 pub struct Deck {
     folder: TempDir,
     program: PathBuf,
-    redirect: Port,
+    redirect: Arc<Port>,
     allow_http: Vec<String>,
+    app_addresses: Vec<String>,
 }
 
 impl Default for Deck {
@@ -40,6 +42,15 @@ impl Deck {
     /// Where the flowdeck program is missing or the folder cannot be made.
     #[must_use]
     pub fn new() -> Self {
+        Self::redirected_at(Arc::new(Port::take()))
+    }
+
+    /// A new machine whose redirect port is known already, as services are told it before they start.
+    ///
+    /// # Panics
+    /// As [`Deck::new`].
+    #[must_use]
+    pub fn redirected_at(redirect: Arc<Port>) -> Self {
         let built =
             std::env::var_os("FLOWDECK_BIN").map_or_else(|| root().join("target/debug/flowdeck"), PathBuf::from);
         assert!(built.is_file(), "{} is missing: run `cargo build --package flowdeck-cli`", built.display());
@@ -47,7 +58,7 @@ impl Deck {
         for name in ["home", "run", "project/.flowdeck"] {
             std::fs::create_dir_all(folder.path().join(name)).expect("make a folder");
         }
-        let deck = Self { folder, program: built, redirect: Port::take(), allow_http: Vec::new() };
+        let deck = Self { folder, program: built, redirect, allow_http: Vec::new(), app_addresses: Vec::new() };
         deck.write("client-secret", CLIENT_SECRET);
         deck
     }
@@ -55,6 +66,11 @@ impl Deck {
     /// The operator allows plain http to this `host:port`.
     pub fn allow_http(&mut self, host: String) {
         self.allow_http.push(host);
+    }
+
+    /// The operator puts a stand-in for an app's own address: `slack.api`.
+    pub fn app_address(&mut self, name: &str, url: &str) {
+        self.app_addresses.push(format!("{name}={url}"));
     }
 
     /// Where an app's authorization answer comes back, to be registered at the provider.
@@ -112,7 +128,7 @@ impl Deck {
         }
     }
 
-    fn command(&self, program: &Path) -> Command {
+    fn process(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         let home = self.folder.path().join("home");
         command.env_clear().current_dir(self.project());
@@ -121,6 +137,9 @@ impl Deck {
         command.env("XDG_RUNTIME_DIR", self.folder.path().join("run"));
         command.env("FLOWDECK_REDIRECT_PORT", self.redirect.number().to_string());
         command.env("FLOWDECK_ALLOW_HTTP", self.allow_http.join(","));
+        if !self.app_addresses.is_empty() {
+            command.env("FLOWDECK_APP_ADDRESS", self.app_addresses.join(","));
+        }
         // The tests' browser is opened by the test.
         command.env("BROWSER", "true").env("NO_COLOR", "1").env("RUST_BACKTRACE", "1");
         command
@@ -194,9 +213,9 @@ impl Call<'_> {
     #[must_use]
     pub fn spawn(self) -> Running {
         let mut command = match self.through.split_first() {
-            None => self.deck.command(&self.deck.program),
+            None => self.deck.process(&self.deck.program),
             Some((program, words)) => {
-                let mut command = self.deck.command(Path::new(program));
+                let mut command = self.deck.process(Path::new(program));
                 command.args(words).arg(&self.deck.program);
                 command
             }

@@ -3,6 +3,7 @@
 //! Must never reach into flowdeck: it is driven as a program, from outside.
 //! Tests: `tests/tests/e2e` (the harness itself: `harness.rs` there) and `tests/tests/kills.rs`.
 
+pub mod acts;
 pub mod browser;
 pub mod clock;
 pub mod deck;
@@ -17,5 +18,7 @@ pub mod port;
 pub mod proxy;
 pub mod running;
 pub mod socket;
+pub mod stage;
+pub mod suite;
 pub mod wait;
 pub mod world;

@@ -9,7 +9,7 @@ use http::Method;
 use tempfile::TempDir;
 
 use crate::browser::{Browser, Page, Person as Visitor};
-use crate::emulate::{API_TOKEN, Emulate};
+use crate::emulate::{API_TOKEN, Okta};
 use crate::http::Http;
 use crate::people::Person;
 use crate::port::Port;
@@ -24,7 +24,7 @@ pub struct Org {
     /// What flowdeck talks to.
     pub proxy: Proxy,
     people: Vec<Person>,
-    emulate: Emulate,
+    emulate: Okta,
     http: Http,
     browser: Browser,
     _folder: TempDir,
@@ -40,7 +40,7 @@ impl Org {
     pub fn start(people: Vec<Person>, redirects: &[String]) -> Option<Self> {
         let folder = TempDir::new().expect("make a folder");
         let port = Port::take();
-        let emulate = Emulate::start(folder.path(), &people, &Proxy::public(&port), redirects)?;
+        let emulate = Okta::start(folder.path(), &people, &Proxy::public(&port), redirects)?;
         let proxy = Proxy::start(port, emulate.port(), &people);
         Some(Self { proxy, people, emulate, http: Http::default(), browser: Browser::default(), _folder: folder })
     }

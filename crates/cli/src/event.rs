@@ -9,7 +9,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use flowdeck::Cards;
 use flowdeck::engine::ports::Clock;
-use flowdeck::model::{Catalogue, EventCard, Fields, Flow, Mapping, Trigger, Value};
+use flowdeck::model::flow::EventCard;
+use flowdeck::model::{Catalogue, Fields, Flow, Mapping, Trigger, Value};
 
 use crate::end::{WrongFile, usage};
 use crate::files;

@@ -1,16 +1,21 @@
-//! The proxy before the org: what Okta does and the emulator does not, trouble on demand, and a count of everything.
+//! The proxy before a service: what the real one does and the emulator does not, trouble on demand, and a count of
+//! everything.
 //!
 //! Must never answer for the org on its own, except where a test told it to.
 //! Tests: `tests/tests/e2e/harness.rs`.
 
+mod grants;
 mod okta;
 mod rules;
 mod seen;
 mod serve;
+mod service;
 
 pub use rules::{Fault, Rule};
 pub use seen::Seen;
+pub use service::Service;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -31,7 +36,8 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    /// Port of the org.
+    service: Service,
+    /// Port of the emulator.
     upstream: u16,
     /// The proxy's own URL, the issuer.
     public: String,
@@ -46,6 +52,10 @@ struct State {
     rules: Vec<rules::Active>,
     /// Tokens that were handed out and not revoked, newest last.
     tokens: Vec<okta::Token>,
+    /// Who consented, by the code that came of it.
+    codes: BTreeMap<String, String>,
+    /// The port that a browser goes back to, by its attempt's `state`.
+    ports: BTreeMap<String, u16>,
     api_token_works: bool,
     scopes_enforced: bool,
 }
@@ -57,14 +67,24 @@ impl Proxy {
         format!("http://localhost:{}", port.number())
     }
 
-    /// Listens on the port, before the org at `upstream`.
+    /// Listens on the port, before the Okta org at `upstream`.
     ///
     /// # Panics
     /// When the port cannot be listened on.
     #[must_use]
     pub fn start(port: Port, upstream: u16, people: &[Person]) -> Self {
+        Self::before(Service::Okta, port, upstream, people)
+    }
+
+    /// Listens on the port, before a service at `upstream`; `people` are those of an Okta org.
+    ///
+    /// # Panics
+    /// When the port cannot be listened on.
+    #[must_use]
+    pub fn before(service: Service, port: Port, upstream: u16, people: &[Person]) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("start a runtime");
         let shared = Arc::new(Shared {
+            service,
             upstream,
             public: Self::public(&port),
             people: people.to_vec(),
@@ -95,6 +115,11 @@ impl Proxy {
     /// Takes all rules away.
     pub fn calm(&self) {
         self.shared.lock().rules.clear();
+    }
+
+    /// Forgets the requests so far.
+    pub fn forget(&self) {
+        self.shared.lock().seen.clear();
     }
 
     /// Every request so far.
@@ -156,7 +181,7 @@ impl Proxy {
         self.shared.lock().api_token_works = on;
     }
 
-    /// Whether requests whose token lacks Okta's scope are refused; they are, unless a test says otherwise.
+    /// Whether requests whose token lacks a scope are refused; they are, unless a test says otherwise.
     pub fn enforce_scopes(&self, on: bool) {
         self.shared.lock().scopes_enforced = on;
     }
@@ -166,7 +191,7 @@ impl Proxy {
     /// # Panics
     /// When the org does not take it.
     pub fn revoke(&self, login: &str, refresh: bool) {
-        self._runtime.block_on(okta::revoke(&self.shared, Some(login), refresh)).expect("revoke");
+        self._runtime.block_on(serve::revoke(&self.shared, Some(login), refresh)).expect("revoke");
     }
 }
 

@@ -21,7 +21,11 @@ use super::{Shared, State};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
     pub(super) text: String,
-    refresh: bool,
+    pub(super) refresh: bool,
+    /// Whose it is, where that is not asked at the service.
+    pub(super) account: Option<String>,
+    /// What it allows, where that is not asked at the service.
+    pub(super) scopes: Vec<String>,
 }
 
 /// Who asks, by what the org says of the token. An answer in place of an account is the refusal.
@@ -34,7 +38,7 @@ pub(super) async fn account(
     if !path.starts_with("/api/") {
         return Ok(None);
     }
-    let invalid = || Reply::json(StatusCode::UNAUTHORIZED, &error_body("E0000011", "Invalid token provided"));
+    let invalid = || shared.service.unknown_token();
     let credential = headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
     if let Some(token) = credential.strip_prefix("SSWS ") {
         let works = token == API_TOKEN && shared.lock().api_token_works;
@@ -135,7 +139,7 @@ fn remember(state: &mut State, body: &[u8]) {
     let answer: Value = serde_json::from_slice(body).unwrap_or_default();
     for (key, refresh) in [("access_token", false), ("refresh_token", true)] {
         if let Some(text) = answer[key].as_str() {
-            state.tokens.push(Token { text: text.to_owned(), refresh });
+            state.tokens.push(Token { text: text.to_owned(), refresh, account: None, scopes: Vec::new() });
         }
     }
 }

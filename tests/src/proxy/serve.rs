@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 
 use super::rules::Fault;
-use super::{Seen, Shared, okta};
+use super::{Seen, Service, Shared, grants, okta};
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -79,12 +79,12 @@ async fn carry(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     Ok(response)
 }
 
-async fn answer(shared: Arc<Shared>, parts: http::request::Parts, body: Bytes) -> Result<Reply, Dropped> {
+async fn answer(shared: Arc<Shared>, mut parts: http::request::Parts, body: Bytes) -> Result<Reply, Dropped> {
     let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
     let (number, fault) = {
         let mut state = shared.lock();
         let fault = state.rules.iter_mut().find_map(|rule| rule.meet(method.as_str(), &path));
-        let api = path.starts_with("/api/");
+        let api = shared.service.is_api(&path);
         state.seen.push(Seen {
             method: method.to_string(),
             path: path.clone(),
@@ -96,7 +96,9 @@ async fn answer(shared: Arc<Shared>, parts: http::request::Parts, body: Bytes) -
     };
     shared.changed.notify_all();
     let note = |change: &dyn Fn(&mut Seen)| {
-        change(&mut shared.lock().seen[number]);
+        if let Some(seen) = shared.lock().seen.get_mut(number) {
+            change(seen);
+        }
         shared.changed.notify_all();
     };
 
@@ -111,20 +113,31 @@ async fn answer(shared: Arc<Shared>, parts: http::request::Parts, body: Bytes) -
         }
         Some(Fault::DropBefore) => return Err(Dropped("told to drop before acting".into())),
         Some(Fault::HoldBefore(gate)) => gate.pass().await,
-        Some(Fault::Revoke { refresh }) => okta::revoke(&shared, None, *refresh).await.map_err(Dropped)?,
+        Some(Fault::Revoke { refresh }) => revoke(&shared, None, *refresh).await.map_err(Dropped)?,
         Some(Fault::DropAfter | Fault::HoldAfter(_)) | None => {}
     }
 
-    let mut reply = match okta::account(&shared, &method, &path, &parts.headers).await {
+    let is_okta = shared.service == Service::Okta;
+    let who = if is_okta {
+        okta::account(&shared, &method, &path, &parts.headers).await
+    } else {
+        grants::account(&shared, &method, &path, &parts.headers, &body)
+    };
+    let mut reply = match who {
         Err(refusal) => refusal,
         Ok(account) => {
             note(&|seen| seen.account.clone_from(&account));
-            let reply = forward(&shared, &parts, body).await.map_err(Dropped)?;
+            let sent = grants::without_port(&shared, &mut parts, body.clone());
+            let reply = forward(&shared, &parts, sent).await.map_err(Dropped)?;
             note(&|seen| seen.acted = reply.status.is_success());
             reply
         }
     };
-    okta::finish(&shared, &method, &path, &mut reply);
+    if is_okta {
+        okta::finish(&shared, &method, &path, &mut reply);
+    } else {
+        grants::finish(&shared, &path, &body, &mut reply);
+    }
 
     match &fault {
         Some(Fault::DropAfter) => return Err(Dropped("told to drop after acting".into())),
@@ -133,6 +146,15 @@ async fn answer(shared: Arc<Shared>, parts: http::request::Parts, body: Bytes) -
     }
     note(&|seen| seen.status = Some(reply.status.as_u16()));
     Ok(reply)
+}
+
+/// Revokes what was handed out to the account, to everybody where `None`.
+pub(super) async fn revoke(shared: &Shared, account: Option<&str>, refresh: bool) -> Result<(), String> {
+    if shared.service == Service::Okta {
+        return okta::revoke(shared, account, refresh).await;
+    }
+    grants::revoke(shared, account, refresh);
+    Ok(())
 }
 
 /// Sends the request on as it came, with the caller's `Host`, so that links in the answer lead to the proxy.
