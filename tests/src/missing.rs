@@ -8,6 +8,9 @@ use std::io::Write;
 /// Set, and a test without what it needs is named and passed over instead of failing.
 pub const ALLOW: &str = "FLOWDECK_ALLOW_MISSING";
 
+/// Where the gate reads what could not run.
+const LIST: &str = "FLOWDECK_NOT_RUN";
+
 /// Takes what is there. Where it is not, the test fails with `remedy`; with [`ALLOW`] set it is named on standard
 /// error, past the test runner's capture, and `None` lets the test return.
 ///
@@ -16,10 +19,19 @@ pub const ALLOW: &str = "FLOWDECK_ALLOW_MISSING";
 pub fn need<T>(what: &str, remedy: &str, found: Option<T>) -> Option<T> {
     let found = need_unless(std::env::var_os(ALLOW).is_some(), what, remedy, found);
     if found.is_none() {
-        let test = std::thread::current().name().unwrap_or("a test").to_owned();
-        writeln!(std::io::stderr().lock(), "did not run: {test}: {what} is missing").ok();
+        did_not_run(what);
     }
     found
+}
+
+/// Says that this test did not run: to a person, past the test runner's capture, and to the gate, which counts it.
+pub fn did_not_run(what: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    writeln!(std::io::stderr().lock(), "did not run: {test}: {what} is missing").ok();
+    if let Some(list) = std::env::var_os(LIST) {
+        let list = std::fs::OpenOptions::new().append(true).create(true).open(list);
+        list.and_then(|mut list| writeln!(list, "{test}: {what} is missing")).ok();
+    }
 }
 
 /// [`need`], with the person's word in hand.

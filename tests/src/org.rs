@@ -79,6 +79,16 @@ impl Org {
         self.people.iter().filter(has).map(|p| p.login.clone()).collect()
     }
 
+    /// Deactivates somebody at the org itself.
+    ///
+    /// # Panics
+    /// When the org does not do it.
+    pub fn deactivate(&self, login: &str) {
+        let url = format!("http://localhost:{}/api/v1/users/{login}/lifecycle/deactivate", self.emulate.port());
+        let answer = self.http.call(Method::POST, &url, &format!("SSWS {API_TOKEN}"), "{}").expect("ask the org");
+        assert!(answer.status.is_success(), "{login}: {}", answer.text());
+    }
+
     /// Logins of everybody who should be suspended.
     #[must_use]
     pub fn idle(&self) -> BTreeSet<String> {

@@ -37,7 +37,11 @@ impl Deref for Stage<'_> {
 
 /// Apps and the addresses that stand in for theirs, below the address of their service's proxy.
 const ADDRESSES: &[(&str, Service, &[(&str, &str)])] = &[
-    ("slack", Service::Slack, &[("authorize", "/oauth/v2/authorize"), ("token", "/api/oauth.v2.access"), ("api", "/api")]),
+    (
+        "slack",
+        Service::Slack,
+        &[("authorize", "/oauth/v2/authorize"), ("token", "/api/oauth.v2.access"), ("api", "/api")],
+    ),
     ("gmail", Service::Google, GOOGLE),
     ("googlecalendar", Service::Google, GOOGLE),
     ("googledrive", Service::Google, GOOGLE),

@@ -57,7 +57,8 @@ impl Suite {
             let client = emulate::client(&redirects(service, &redirect));
             merge(&mut seed[service.name()], json!({ clients: [client] }));
         }
-        seed["slack"]["tokens"] = json!([{ "token": OWN_TOKEN, "scopes": ["channels:history", "channels:read", "users:read"] }]);
+        seed["slack"]["tokens"] =
+            json!([{ "token": OWN_TOKEN, "scopes": ["channels:history", "channels:read", "users:read"] }]);
         seed["slack"]["strict_scopes"] = json!(true);
         seed["tokens"] = emulate::api_token(people);
         let mut server = Emulate::start(folder.path(), &seed)?;

@@ -61,8 +61,8 @@ pub(crate) fn more(mapping: Option<&Mapping>, names: &Names, fields: &mut Fields
 
 fn one(output: &ReadyOutput, base: &Value, names: &mut Names) -> Result<Value, Fault> {
     Ok(match &output.source {
-        OutputSource::Same => base.get(&output.key).cloned().unwrap_or(Value::Null),
-        OutputSource::At(at) => at.get(base),
+        OutputSource::Same => as_declared(output, base.get(&output.key).cloned().unwrap_or(Value::Null)),
+        OutputSource::At(at) => as_declared(output, at.get(base)),
         OutputSource::Value(mapping, record) => {
             if let Some(record) = record {
                 names.set("item", Arc::new(record.get(base)));
@@ -99,6 +99,14 @@ fn one(output: &ReadyOutput, base: &Value, names: &mut Names) -> Result<Value, F
             Value::Array(items.iter().filter(|item| item.get(member) == Some(&*wanted)).cloned().collect())
         }
     })
+}
+
+/// A number where a text is declared, as ids often are, becomes one: flows compare and join it as what it says it is.
+fn as_declared(output: &ReadyOutput, value: Value) -> Value {
+    match value {
+        Value::Number(number) if output.is_text => Value::String(number.to_string()),
+        other => other,
+    }
 }
 
 fn last_number(text: &str) -> Option<u64> {
@@ -162,6 +170,17 @@ mod tests {
         let flat = RowsOutput { at: String::new(), number: String::new(), columns: String::new() };
         assert_eq!(rows(Some(&sheet), &flat)[0], json!({"name": "Ann", "mail": "a@x.example"}));
         assert_eq!(rows(None, &flat), json!([]));
+    }
+
+    #[test]
+    fn a_number_where_a_text_is_declared_is_text() {
+        let field = |is_text| ReadyOutput { key: "n".into(), is_text, source: OutputSource::Same };
+        for (value, text) in
+            [(json!(7), json!("7")), (json!("x"), json!("x")), (json!(null), json!(null)), (json!([1]), json!([1]))]
+        {
+            assert_eq!(as_declared(&field(true), value.clone()), text);
+            assert_eq!(as_declared(&field(false), value.clone()), value);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Must never take a mapping that cannot be read.
 //! Tests: `tests/harness.rs` reads every action of every app.
 
-use flowdeck_model::{EffectClass, Mapping, Value};
+use flowdeck_model::{EffectClass, FieldType, Mapping, Value};
 use indexmap::IndexMap;
 
 use crate::file::action::{Email, Filter, FilterOperator, Joined, LookUpRule, NextPage, Quote, RowsOutput, Terms};
@@ -121,6 +121,8 @@ pub(crate) enum ReadyPart {
 #[derive(Debug)]
 pub(crate) struct ReadyOutput {
     pub(crate) key: String,
+    /// It is declared as a text: a number that an app gives there is one too.
+    pub(crate) is_text: bool,
     pub(crate) source: OutputSource,
 }
 
@@ -356,6 +358,7 @@ pub(crate) fn action(action: &Action) -> Result<ReadyAction, String> {
 
 fn output(output: &Output) -> Result<ReadyOutput, String> {
     let key = output.field.key.clone();
+    let is_text = output.field.kind == FieldType::Text;
     let place = format!("output {key}");
     let pointer = |text: &str| Pointer::parse(text).map_err(|e| format!("{place}: {e}"));
     let at = || pointer(output.at.as_deref().unwrap_or_default());
@@ -373,7 +376,7 @@ fn output(output: &Output) -> Result<ReadyOutput, String> {
         None => special,
     };
     if let Some(source) = special {
-        return Ok(ReadyOutput { key, source });
+        return Ok(ReadyOutput { key, is_text, source });
     }
     let source = match (&output.value, &output.list, &output.each_of, &output.part_of, &output.file) {
         (None, None, None, None, None) if output.at.is_none() => OutputSource::Same,
@@ -392,7 +395,7 @@ fn output(output: &Output) -> Result<ReadyOutput, String> {
         (None, None, None, None, Some(name)) => OutputSource::File(mapping(&place, name)?),
         _ => return Err(format!("{place}: comes from more than one place")),
     };
-    Ok(ReadyOutput { key, source })
+    Ok(ReadyOutput { key, is_text, source })
 }
 
 /// An event with its mappings read.

@@ -61,7 +61,8 @@ fn kind_of(apps: &Apps, card: &CardDecl) -> String {
 #[test]
 fn an_event_hook_fills_every_declared_output() {
     let apps = apps();
-    let body = hook(&[entry("group.user_membership.add"), entry("user.lifecycle.create"), entry("user.lifecycle.create")]);
+    let body =
+        hook(&[entry("group.user_membership.add"), entry("user.lifecycle.create"), entry("user.lifecycle.create")]);
     let created = delivery(&apps, "okta/userCreated", json!({}), &body);
     assert_eq!((created.events.len(), created.others), (2, 1));
     let event = &created.events[0];
@@ -150,7 +151,8 @@ fn events_of_groups_and_applications_name_them() {
 #[test]
 fn what_is_no_delivery_holds_no_event() {
     let apps = apps();
-    let nothing = [json!(null), json!([]), json!({}), json!("text"), json!([1, "x", null]), json!({"data": {"events": []}})];
+    let nothing =
+        [json!(null), json!([]), json!({}), json!("text"), json!([1, "x", null]), json!({"data": {"events": []}})];
     for body in nothing {
         assert!(delivery(&apps, "okta/userCreated", json!({}), &body).events.is_empty(), "{body}");
     }
@@ -170,7 +172,10 @@ fn events_of_other_apps_come_by_their_own_rules() {
 
     let issue = json!({"issues": [{"id": "10", "key": "OPS-1", "fields": {"updated": "2026-01-01", "summary": "Down", "customfield_1": 5}}]});
     let found = delivery(&apps, "jira/issueUpdated", json!({}), &issue);
-    assert_eq!((found.events[0].key.as_str(), found.events[0].fields.get("customfield_1")), ("10:2026-01-01", &json!(5)));
+    assert_eq!(
+        (found.events[0].key.as_str(), found.events[0].fields.get("customfield_1")),
+        ("10:2026-01-01", &json!(5))
+    );
     let none = apps.delivery(&CardName::new("okta/readUser").unwrap(), Fields::new(), &joined, &BTreeMap::new());
     assert!(none.unwrap_err().message.contains("no event card"));
 }

@@ -73,9 +73,9 @@ impl Service {
         match self {
             Self::Okta => path.starts_with("/api/"),
             Self::Slack => path.starts_with("/api/") && path != self.token(),
-            Self::Google => {
-                ["/gmail/", "/calendar/", "/drive/", "/upload/", "/oauth2/v2/userinfo"].iter().any(|p| path.starts_with(p))
-            }
+            Self::Google => ["/gmail/", "/calendar/", "/drive/", "/upload/", "/oauth2/v2/userinfo"]
+                .iter()
+                .any(|p| path.starts_with(p)),
             Self::Github => !path.starts_with("/login/"),
             Self::Microsoft => path.starts_with("/v1.0/"),
         }
@@ -84,7 +84,9 @@ impl Service {
     /// The answer to a token that is not known, or was revoked.
     pub(super) fn unknown_token(self) -> Reply {
         let (status, body) = match self {
-            Self::Okta => return Reply::json(StatusCode::UNAUTHORIZED, &error_body("E0000011", "Invalid token provided")),
+            Self::Okta => {
+                return Reply::json(StatusCode::UNAUTHORIZED, &error_body("E0000011", "Invalid token provided"));
+            }
             // Slack answers everything with 200.
             Self::Slack => (200, json!({ "ok": false, "error": "token_revoked" })),
             Self::Google => (401, google_error(401, "Invalid Credentials", "UNAUTHENTICATED", "authError")),

@@ -79,10 +79,14 @@ fn an_export_reads_okta_and_writes_a_pull_request() {
     assert_eq!(output["number"], pull["number"].to_string(), "{output}");
     assert_eq!((&pull["head"]["ref"], &pull["base"]["ref"]), (&"people/00umiajustcame".into(), &"main".into()));
     let place = "/repos/mia-mill/handbook/contents/people/new.md?ref=people/00umiajustcame";
-    assert_eq!(stage.suite.at(Service::Github, place)["content"].as_str().unwrap().trim(), "IyBtaWEuanVzdGNhbWVAYWNtZS50ZXN0Cg==");
+    assert_eq!(
+        stage.suite.at(Service::Github, place)["content"].as_str().unwrap().trim(),
+        "IyBtaWEuanVzdGNhbWVAYWNtZS50ZXN0Cg=="
+    );
 
     // Who is not active goes the other lane, and GitHub hears nothing of it.
-    let away = stage.suite.ask(Service::Okta, http::Method::POST, "/api/v1/users/00uhalgone/lifecycle/suspend", &json!({}));
+    let away =
+        stage.suite.ask(Service::Okta, http::Method::POST, "/api/v1/users/00uhalgone/lifecycle/suspend", &json!({}));
     assert!(away.status.is_success());
     let before = stage.proxy(Service::Github).seen().len();
     assert_eq!(run("00uhalgone"), json!({ "number": "none" }));

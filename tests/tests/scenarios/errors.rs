@@ -77,7 +77,8 @@ fn busy_servers_are_asked_again_and_each_write_happens_once() {
     stage.connect("slack", "slack", MIA, &[]);
     let (okta, slack) = (stage.proxy(Service::Okta), stage.proxy(Service::Slack));
     let down = || Fault::Answer { status: 503, headers: vec![], body: "{}".into() };
-    let busy = |body: &str| Fault::Answer { status: 429, headers: vec![("retry-after", "1".into())], body: body.into() };
+    let busy =
+        |body: &str| Fault::Answer { status: 429, headers: vec![("retry-after", "1".into())], body: body.into() };
     okta.rule(Rule::new("GET", "/api/v1/users/00uidagone", down()).nth(1));
     okta.rule(Rule::new("GET", "/api/v1/users/00uidagone", down()).nth(1));
     okta.rule(Rule::new("POST", "/api/v1/groups", Fault::too_many(1)).nth(1));

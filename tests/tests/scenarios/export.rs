@@ -151,7 +151,8 @@ impl Flow {
             From::Item(path) => {
                 let id = self.field(card, "inputs", key, json!(""));
                 let proxy = json!({ "dynamic": true, "path": path, "dest": { "key": key.1, "group": null } });
-                self.cards.get_mut(card).expect("a card")["node"]["model"]["inputs"]["data"][&id]["value"]["proxy"] = proxy;
+                self.cards.get_mut(card).expect("a card")["node"]["model"]["inputs"]["data"][&id]["value"]["proxy"] =
+                    proxy;
                 return id;
             }
             From::Card(card, group, key) => ((card, group, key), None),
@@ -210,7 +211,8 @@ impl Flow {
         then: impl FnOnce(&mut Self) -> From,
         otherwise: impl FnOnce(&mut Self) -> From,
     ) -> From {
-        let condition = [(("", "left-operand"), left), (("", "operator"), fixed(operator)), (("", "right-operand"), right)];
+        let condition =
+            [(("", "left-operand"), left), (("", "operator"), fixed(operator)), (("", "right-operand"), right)];
         let branch = self.insert("control/if", "If/Else", &condition);
         self.follow(&branch.0);
         let join = self.insert("control/join", "Join", &[]);
@@ -228,7 +230,9 @@ impl Flow {
         let no = lane(false, &mut |flow| otherwise.take().expect("once")(flow));
         self.join = outer;
         let input = match (&yes, &no) {
-            (From::Fixed(value), _) | (_, From::Fixed(value)) => self.field(&join.0, "inputs", ("", "value"), value.clone()),
+            (From::Fixed(value), _) | (_, From::Fixed(value)) => {
+                self.field(&join.0, "inputs", ("", "value"), value.clone())
+            }
             _ => self.field(&join.0, "inputs", ("", "value"), json!("")),
         };
         for feed in [yes, no] {
@@ -239,7 +243,8 @@ impl Flow {
             }
         }
         let output = self.output(&join.0, ("", "value"));
-        self.cards.get_mut(&join.0).expect("a card")["joins"] = json!({ input: [{ "output": output, "transform": null }] });
+        self.cards.get_mut(&join.0).expect("a card")["joins"] =
+            json!({ input: [{ "output": output, "transform": null }] });
         // From the If there is no edge to its join; the flow goes on at the join.
         self.tail.clone_from(&join.0);
         join.out(("", "value"))
@@ -247,7 +252,8 @@ impl Flow {
 
     /// If Error: the block that is tried, the block that catches, what both capture, and the keys that both return.
     pub(crate) fn if_error(&mut self, captured: &[(&str, From)], tried: Self, caught: Self) -> Added {
-        let callable = |block: &Self| block.cards.values().find(|c| c["address"] == CALLABLE).map(|c| c["uuid"].clone());
+        let callable =
+            |block: &Self| block.cards.values().find(|c| c["address"] == CALLABLE).map(|c| c["uuid"].clone());
         let inner = [callable(&tried), callable(&caught)];
         let card = self.insert("control/tryCatch", "If Error", &[]);
         for (key, from) in captured {
@@ -272,12 +278,17 @@ impl Flow {
 
     /// The two cards around a flow that an event starts: the event, and the hidden loop.
     pub(crate) fn started_by(self, event: &str) -> Value {
-        let mut outer = Self { cards: BTreeMap::new(), edges: Vec::new(), tail: String::new(), join: None, ids: self.ids.clone() };
+        let mut outer =
+            Self { cards: BTreeMap::new(), edges: Vec::new(), tail: String::new(), join: None, ids: self.ids.clone() };
         let source = outer.insert(&format!("@{event}"), "Event", &[]);
         outer.cards.get_mut(&source.0).expect("a card")["node"]["model"]["webhook"] = json!(true);
         outer.cards.get_mut(&source.0).expect("a card")["node"]["model"]["webhookList"] = json!(true);
         outer.tail.clone_from(&source.0);
-        let each = outer.card("list/asyncEach", "For Each", &[(("", "list"), source.out(("", "collection"))), (("", "concurrency"), fixed(1))]);
+        let each = outer.card(
+            "list/asyncEach",
+            "For Each",
+            &[(("", "list"), source.out(("", "collection"))), (("", "concurrency"), fixed(1))],
+        );
         let id = outer.field(&each.0, "inputs", ("", "flo"), json!({}));
         let model = &mut outer.cards.get_mut(&each.0).expect("a card")["node"]["model"];
         model["inputs"]["data"][&id]["value"] = json!({ "type": "flo", "collection": false, "data": self.data() });

@@ -84,7 +84,8 @@ fn a_consent_that_was_too_narrow_is_widened_and_the_second_app_connected_in_turn
     let connection = stage.connection("calendar");
 
     let stopped = stage.stops(&["run", "meeting.flow.yaml"]);
-    let of = |app: &str| stopped.prompts.iter().find(|p| p["app"] == app).unwrap_or_else(|| panic!("{}", stopped.outcome));
+    let of =
+        |app: &str| stopped.prompts.iter().find(|p| p["app"] == app).unwrap_or_else(|| panic!("{}", stopped.outcome));
     assert_eq!(of("googlecalendar")["reason"], "scope");
     assert_eq!(stopped.last["waits"][0]["path"], "meeting", "{}", stopped.last);
     assert_eq!(stage.suite.at(Service::Google, EVENTS)["items"], json!([]));

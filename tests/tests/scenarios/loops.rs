@@ -96,7 +96,7 @@ fn groups() -> String {
     let said = main.card(
         "control/spawn",
         "Describe",
-        &[(("", "flo"), fixed("f-words")), (("", "count"), count.out(("", "output")))],
+        &[(("", "flo"), fixed("f-words")), (("", "count"), count.out(("", "length")))],
     );
     main.returns(&[("text", said.out(("", "text"))), ("made", made.out(("", "new list")))]);
     export(&[
@@ -121,7 +121,7 @@ fn an_export_maps_over_a_helper_and_waits_where_the_rate_is_limited() {
     let there = stage.suite.at(Service::Okta, "/api/v1/groups?per_page=100");
     for (name, made) in ["Red", "Green", "Blue"].iter().zip(made) {
         let found: Vec<_> = there.as_array().unwrap().iter().filter(|g| g["profile"]["name"] == *name).collect();
-        assert_eq!((found.len(), &found[0]["id"]), (1, &made["id"]), "{name}: {output}");
+        assert_eq!((found.len(), &found[0]["id"]), (1, made), "{name}: {output}");
     }
 }
 

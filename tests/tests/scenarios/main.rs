@@ -11,4 +11,5 @@ mod google;
 mod loops;
 mod microsoft;
 mod newcomers;
+mod samples;
 mod seeds;

@@ -107,10 +107,12 @@ fn greet() -> String {
     let found = flow.card(
         "@slack/readUser2",
         "Find in Slack",
-        &[(("parameters", "fieldType"), fixed("Email")), (("User", "Email"), user.out(("Profile Properties", "email")))],
+        &[
+            (("parameters", "fieldType"), fixed("Email")),
+            (("User", "Email"), user.out(("Profile Properties", "email"))),
+        ],
     );
-    let parts =
-        [("name", found.out(("User", "Full Name"))), ("why", event.out(("Output", "Event Type")))];
+    let parts = [("name", found.out(("User", "Full Name"))), ("why", event.out(("Output", "Event Type")))];
     let text = flow.compose("Hello {{{name}}} ({{{why}}})", &parts);
     flow.card(
         "@slack/sendDirectMessage2",
@@ -128,7 +130,7 @@ fn greet() -> String {
 fn an_event_of_a_hook_or_of_the_log_starts_an_export_with_its_own_fields() {
     let stage = need!(seeds::stage());
     stage.write("greet.flopack", &greet());
-    stage.connect("okta", "okta", ADMIN, &[]);
+    stage.connect("okta", "okta", ADMIN, &["--scopes", "okta.users.read,okta.logs.read"]);
     stage.connect("slack", "slack", MIA, &["--scopes", "chat:write,im:write,users:read,users:read.email"]);
     let entry = json!({
         "uuid": "e-1", "eventType": "user.lifecycle.create", "published": "2026-02-03T04:05:06.000Z",
@@ -141,11 +143,15 @@ fn an_event_of_a_hook_or_of_the_log_starts_an_export_with_its_own_fields() {
         stage.finishes(&["run", "greet.flopack", "--event", name]);
     }
     let slack = stage.proxy(Service::Slack);
-    let sent: Vec<Value> = slack.acted("POST", "/api/chat.postMessage").iter().map(|s| s.body.parse().unwrap()).collect();
+    let sent: Vec<Value> =
+        slack.acted("POST", "/api/chat.postMessage").iter().map(|s| s.body.parse().unwrap()).collect();
     let fay = stage.suite.slack("users.list", &json!({}))["members"].as_array().unwrap().clone();
     let fay = fay.iter().find(|m| m["name"] == "fay").unwrap().clone();
     for message in &sent {
-        assert_eq!((&message["channel"], &message["text"]), (&fay["id"], &"Hello Fay Fresh (user.lifecycle.create)".into()));
+        assert_eq!(
+            (&message["channel"], &message["text"]),
+            (&fay["id"], &"Hello Fay Fresh (user.lifecycle.create)".into())
+        );
     }
     assert_eq!(sent.len(), 2);
     assert_eq!(stage.proxy(Service::Okta).acted("GET", "/api/v1/users/00ufayfresh").len(), 2);

@@ -47,9 +47,15 @@ fn seed() -> Value {
                 { "okta_id": "00gnew", "name": "Newcomers" },
                 { "okta_id": "00gstaff", "name": "Staff" },
                 { "okta_id": "00gsample", "name": "Sample" },
+                { "okta_id": "00gteam", "name": "Team" },
+                { "okta_id": "00gtemp", "name": "Temporary" },
             ],
             "apps": [{ "okta_id": "0oapayroll", "name": "payroll", "label": "Payroll" }],
-            "group_memberships": [{ "group_okta_id": "00gstaff", "user_okta_id": "00ugusgone" }],
+            "group_memberships": [
+                { "group_okta_id": "00gstaff", "user_okta_id": "00uidagone" },
+                { "group_okta_id": "00gteam", "user_okta_id": "00uidagone" },
+                { "group_okta_id": "00gtemp", "user_okta_id": "00ugusgone" },
+            ],
         },
         "slack": {
             "team": { "name": "Acme", "domain": "acme" },
@@ -57,7 +63,7 @@ fn seed() -> Value {
                 { "name": "mia", "real_name": "Mia Mill", "email": MIA },
                 { "name": "fay", "real_name": "Fay Fresh", "email": "fay.fresh@acme.test" },
             ],
-            "channels": [{ "name": "welcome" }, { "name": "builds" }, { "name": "calm" }],
+            "channels": [{ "name": "welcome" }, { "name": "builds" }, { "name": "calm" }, { "name": "blocks" }],
         },
         "google": {
             "users": [{ "email": MIA, "name": "Mia Mill" }, { "email": MAX, "name": "Max Moor" }],

@@ -65,7 +65,7 @@ impl<'v> Builder<'_, 'v, '_> {
         inside: Option<&Inside>,
     ) -> Option<(FlowName, Mappings)> {
         let flow = self.helper(scope, at, id)?;
-        let with = self.arguments(scope, at, inside, &["flo", "list", "concurrency", "count", "object"]);
+        let with = self.arguments(scope, at, inside);
         Some(self.with_context(flow, id, with, inside.map(|i| &i.index)))
     }
 
@@ -111,9 +111,16 @@ impl<'v> Builder<'_, 'v, '_> {
         (head.name.clone(), with)
     }
 
-    fn arguments(&self, scope: &Scope<'v>, at: usize, inside: Option<&Inside>, base: &[&str]) -> Mappings {
+    fn arguments(&self, scope: &Scope<'v>, at: usize, inside: Option<&Inside>) -> Mappings {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[at];
+        // What the card itself takes; a helper's own input may have the name that another card's has.
+        let base: &[&str] = match (raw.family, raw.method) {
+            ("control", "times") => &["flo", "count", "concurrency"],
+            ("control", _) => &["flo"],
+            ("object", _) => &["flo", "object", "concurrency"],
+            _ => &["flo", "list", "concurrency"],
+        };
         let mut with = Mappings::new();
         for field in raw.inputs.iter().filter(|f| f.group.is_empty() && !f.for_error) {
             let moves = is_dynamic(field);
