@@ -35,8 +35,11 @@ impl Deref for Stage<'_> {
     }
 }
 
+/// Names of an app's addresses, and paths.
+type Addresses = &'static [(&'static str, &'static str)];
+
 /// Apps and the addresses that stand in for theirs, below the address of their service's proxy.
-const ADDRESSES: &[(&str, Service, &[(&str, &str)])] = &[
+const ADDRESSES: &[(&str, Service, Addresses)] = &[
     (
         "slack",
         Service::Slack,
@@ -53,15 +56,14 @@ const ADDRESSES: &[(&str, Service, &[(&str, &str)])] = &[
     ("office365admin", Service::Microsoft, MICROSOFT),
     ("office365mail", Service::Microsoft, MICROSOFT),
 ];
-const GOOGLE: &[(&str, &str)] = &[
+const GOOGLE: Addresses = &[
     ("authorize", "/o/oauth2/v2/auth"),
     ("token", "/oauth2/token"),
     ("revoke", "/oauth2/revoke"),
     ("userinfo", "/oauth2/v2/userinfo"),
     ("api", ""),
 ];
-const MICROSOFT: &[(&str, &str)] =
-    &[("authorize", "/oauth2/v2.0/authorize"), ("token", "/oauth2/v2.0/token"), ("api", "")];
+const MICROSOFT: Addresses = &[("authorize", "/oauth2/v2.0/authorize"), ("token", "/oauth2/v2.0/token"), ("api", "")];
 
 impl<'a> Stage<'a> {
     /// Waits until the services are free, and makes a new machine.
