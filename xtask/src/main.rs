@@ -5,6 +5,7 @@
 
 mod bench;
 mod corpus;
+mod fuzz;
 mod lints;
 mod report;
 mod setup;

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::report::{NotRun, Report};
 use crate::setup::{self, SetUp};
-use crate::{shell, test};
+use crate::{fuzz, shell, test};
 
 /// A long check: a test binary that reads its size from the environment. Without it the test runs its slice, which is
 /// how the gate has it among the tests.
@@ -90,20 +90,27 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         for soak in SOAKS {
             println!("{:14} {} (full size {})", soak.name, soak.about, soak.full);
         }
+        println!("{:14} {} (full size {} s a target)", fuzz::NAME, fuzz::ABOUT, fuzz::FULL);
         return Ok(());
     }
     let mut report = Report::default();
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|n| n == name);
     for name in names {
-        if !SOAKS.iter().any(|s| s.name == name) {
+        if name != fuzz::NAME && !SOAKS.iter().any(|s| s.name == name) {
             bail!("no soak is called `{name}`; `cargo xtask soak list` names them");
         }
     }
-    let set_up = setup::run()?;
-    let not_run = NotRun::begin()?;
-    for soak in SOAKS.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {
-        one(soak, &set_up, &mut report)?;
+    if SOAKS.iter().any(|s| wanted(s.name)) {
+        let set_up = setup::run()?;
+        let not_run = NotRun::begin()?;
+        for soak in SOAKS.iter().filter(|s| wanted(s.name)) {
+            one(soak, &set_up, &mut report)?;
+        }
+        not_run.read(&mut report)?;
     }
-    not_run.read(&mut report)?;
+    if wanted(fuzz::NAME) {
+        fuzz::run(&mut report)?;
+    }
     if !report.close() {
         bail!("a soak failed");
     }

@@ -49,6 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "flowdeck-corpus",
         &["flowdeck", "flowdeck-model", "flowdeck-format", "flowdeck-engine", "flowdeck-apps", "flowdeck-sim"],
     ),
+    // What fuzzing holds the readers to.
+    ("flowdeck-fuzz", &["flowdeck-format", "flowdeck-functions", "flowdeck-model"]),
     ("xtask", &[]),
 ];
 

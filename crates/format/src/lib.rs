@@ -22,6 +22,7 @@ mod print;
 mod read;
 mod schema;
 pub mod test_file;
+mod tokens;
 mod tree;
 mod upstream;
 

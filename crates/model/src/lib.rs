@@ -7,6 +7,7 @@ pub mod app;
 pub mod card;
 pub mod compare;
 pub mod connect;
+pub mod date;
 pub mod export;
 pub mod fault;
 pub mod field;

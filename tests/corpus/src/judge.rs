@@ -13,6 +13,7 @@ use serde_json::Map;
 use crate::host::{Called, StandIn};
 use crate::lenient::{Opaque, differs, is_empty, is_unset, said, short};
 use crate::names;
+use crate::results::left_behind;
 use crate::scenario::{Outcome, called_card};
 use crate::source::{Sample, card_of};
 use crate::world::{Ran, World};
@@ -27,11 +28,11 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn wrong(&mut self, what: impl Into<String>) {
+    pub(crate) fn wrong(&mut self, what: impl Into<String>) {
         self.outcome.wrong.push(what.into());
     }
 
-    fn flow_of(&self, name: &str) -> Option<&Flow> {
+    pub(crate) fn flow_of(&self, name: &str) -> Option<&Flow> {
         if self.flow.name.as_str() == name {
             return Some(self.flow);
         }
@@ -66,17 +67,16 @@ impl Found<'_> {
                     self.wrong(what);
                 }
             }
-            Some("raw") => {
+            Some("raw") if !expected["response"].is_object() => {
                 let body = view.raw.as_ref().map(|raw| raw.body.clone()).unwrap_or_default();
-                let wanted =
-                    if expected["response"].is_object() { &expected["response"]["body"] } else { &expected["output"] };
-                if let Some(what) = differs(wanted, &body, "raw body", self.opaque) {
+                if let Some(what) = differs(&expected["output"], &body, "raw body", self.opaque) {
                     self.wrong(what);
                 }
             }
-            // The outputs of the last card: compared where outputs of cards are.
+            Some("implicit") if expected["output_doubt"].is_null() => self.implicit(&expected["output"], ran),
             _ => {}
         }
+        self.answer(expected, ran);
         if let (Value::Object(error), Some(fault)) = (&expected["error"], &view.fault) {
             let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
             if !fault.message.contains(message) {
@@ -145,7 +145,7 @@ impl Found<'_> {
     pub(crate) fn calls(&mut self, expected: &Value, called: &[Called], host: &StandIn) {
         let mut left: Vec<usize> = (0..called.len()).collect();
         let mut from = 0;
-        let order = !self.outcome.doubts.iter().any(|d| d.starts_with("order:"));
+        let order = !self.outcome.marks.iter().any(|d| d.starts_with("order:"));
         for (nth, wanted) in expected["app_calls"].as_array().into_iter().flatten().enumerate() {
             let uuid = wanted["card"].as_str().unwrap_or_default();
             let free = wanted["async"] == true;
@@ -207,19 +207,22 @@ impl Found<'_> {
     pub(crate) fn outputs(&mut self, expected: &Value, ran: &Ran) {
         for (uuid, groups) in expected["key_outputs"].as_object().into_iter().flatten() {
             let Some((flow, id)) = self.sample.cards.get(uuid).cloned() else { continue };
-            let last = ran.steps.iter().rev().find(|(f, c, _)| *f == flow && *c == id).map(|(_, _, fields)| fields);
+            let last = ran.steps.iter().rev().find(|s| s.flow == flow && s.card == id).map(|s| &s.outputs);
             let kind = self.flow_of(&flow).and_then(|f| card_of(f, &id)).map(|c| c.kind.clone());
             let Some(kind) = kind else { continue };
-            let name = self.sample.places_of(&flow, &id).first().map(|p| p.name.clone()).unwrap_or_default();
-            if matches!(
-                kind,
-                CardKind::Return { .. }
-                    | CardKind::ReturnRaw { .. }
-                    | CardKind::ReturnError { .. }
-                    | CardKind::ContinueIf { .. }
-            ) {
+            let places = self.sample.places_of(&flow, &id);
+            let place = places.iter().find(|p| p.uuid == *uuid).or(places.first());
+            let name = place.map(|p| p.name.clone()).unwrap_or_default();
+            if matches!(kind, CardKind::ReturnRaw { .. } | CardKind::ReturnError { .. }) {
                 continue;
             }
+            let left = match kind {
+                CardKind::Return { .. } | CardKind::ContinueIf { .. } if last.is_none() => {
+                    left_behind(self, ran, &flow, &id)
+                }
+                _ => None,
+            };
+            let last = last.or(left.as_ref());
             let Some(fields) = last else {
                 if !all_empty(groups) {
                     self.wrong(format!(
@@ -254,7 +257,7 @@ fn all_empty(groups: &Value) -> bool {
 }
 
 /// The value of an output by its group and key in the export.
-fn value_of(fields: &Fields, kind: &CardKind, decls: &[FieldDecl], group: &str, key: &str) -> Value {
+pub(crate) fn value_of(fields: &Fields, kind: &CardKind, decls: &[FieldDecl], group: &str, key: &str) -> Value {
     if let Some(card) = called_card(kind)
         && card.family() == "tables"
     {

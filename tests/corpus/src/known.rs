@@ -3,11 +3,14 @@
 //! Must never excuse what is not named with its check, nor keep a name that holds by now.
 //! Tests: below.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 
-/// Export, then check (`a`, `b`, `c`), then why it falls short.
+/// The checks of an export.
+const CHECKS: [&str; 4] = ["a", "b", "c", "n"];
+
+/// Export, then check, then why it falls short.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Known(BTreeMap<String, BTreeMap<String, String>>);
@@ -25,6 +28,18 @@ impl Known {
             (None, false) => Some(format!("{export} ({check}) falls short")),
             _ => None,
         }
+    }
+
+    /// Names that are not those of an export or check that was looked at.
+    pub(crate) fn gone(&self, seen: &BTreeSet<String>) -> Vec<String> {
+        let gone = self.0.keys().filter(|name| !seen.contains(*name));
+        let mut lines: Vec<String> =
+            gone.map(|name| format!("{name} is on the list, and there is no such export: take it off")).collect();
+        for (name, checks) in &self.0 {
+            let unknown = checks.keys().filter(|check| !CHECKS.contains(&check.as_str()));
+            lines.extend(unknown.map(|check| format!("{name}: there is no check `{check}`")));
+        }
+        lines
     }
 
     /// How many checks are named.
@@ -47,5 +62,13 @@ mod tests {
         assert!(known.disagrees("two", "c", false).is_some());
         assert_eq!(known.disagrees("two", "c", true), None);
         assert!(Known::read("[]").is_err());
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_kept_on_the_list() {
+        let known = Known::read(r#"{"one": {"c": "why"}, "two": {"z": "why"}}"#).unwrap();
+        let seen = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(known.gone(&seen(&["one", "two"])), ["two: there is no check `z`"]);
+        assert!(known.gone(&seen(&["two"]))[0].contains("one"));
     }
 }

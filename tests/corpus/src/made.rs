@@ -21,7 +21,13 @@ const DEPTH_MAX: usize = 8;
 
 /// A value of a type that the export declares.
 pub(crate) fn declared(field: &Declared, mood: Mood) -> Value {
-    listed(of(&field.kind, &field.key, mood, 0), field.list, mood)
+    let value = match field.json {
+        Some(list) if field.kind == "string" => {
+            json!(listed(of(&json!("object"), "", mood, 0), list, mood).to_string())
+        }
+        _ => of(&field.kind, &field.key, mood, 0),
+    };
+    listed(value, field.list, mood)
 }
 
 fn listed(value: Value, list: bool, mood: Mood) -> Value {
@@ -94,10 +100,12 @@ mod tests {
     #[test]
     fn values_follow_the_declared_type() {
         let shape = json!({"ids": {"type": "number", "collection": true}, "who": {"type": "string"}});
-        let field = |list| Declared { group: String::new(), key: "k".into(), kind: shape.clone(), list };
+        let field = |list| Declared { group: String::new(), key: "k".into(), kind: shape.clone(), list, json: None };
         assert_eq!(declared(&field(false), Mood::Usual), json!({"ids": [1, 1], "who": "1"}));
         assert_eq!(declared(&field(false), Mood::Empty), json!({"ids": [], "who": "1"}));
         assert_eq!(declared(&field(true), Mood::Empty), json!([]));
+        let text = Declared { kind: json!("string"), json: Some(true), ..field(false) };
+        assert!(declared(&text, Mood::Usual).as_str().is_some_and(|t| t.starts_with("[{")));
         assert_eq!(typed(&FieldType::Number.list(), "n", Mood::Usual, 0), json!([1, 1]));
     }
 }

@@ -10,7 +10,9 @@ mod known;
 mod lenient;
 mod made;
 mod names;
+mod native;
 mod report;
+mod results;
 mod sample;
 mod scenario;
 mod source;
@@ -109,6 +111,9 @@ async fn all(asked: &Asked) -> Result<bool> {
                 report.sample(sample::check(&name, &bytes, &cards, &tables).await);
             }
         }
+    }
+    if asked.only.is_none() && !asked.folders.is_empty() {
+        report.whole();
     }
     for folder in &asked.scenarios {
         let exports = asked.exports.clone().or_else(|| asked.folders.first().cloned());

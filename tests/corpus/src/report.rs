@@ -22,6 +22,9 @@ pub(crate) struct Report {
     loaded: usize,
     came_back: usize,
     ran: usize,
+    alike: usize,
+    steps: usize,
+    seen: BTreeSet<String>,
     scenarios: usize,
     passed: usize,
     advice: usize,
@@ -33,7 +36,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(json: bool, known: Known) -> Self {
-        let (exports, loaded, came_back, ran) = (0, 0, 0, 0);
+        let (exports, loaded, came_back, ran, alike, steps) = (0, 0, 0, 0, 0, 0);
         let (scenarios, passed, advice, advice_passed) = (0, 0, 0, 0);
         Self {
             json,
@@ -41,6 +44,9 @@ impl Report {
             loaded,
             came_back,
             ran,
+            alike,
+            steps,
+            seen: BTreeSet::new(),
             scenarios,
             passed,
             advice,
@@ -56,7 +62,10 @@ impl Report {
         self.loaded += usize::from(verdict.unknown.is_empty());
         self.came_back += usize::from(verdict.round_trip.is_empty());
         self.ran += usize::from(verdict.runs.is_empty());
-        let checks = [("a", &verdict.unknown), ("b", &verdict.round_trip), ("c", &verdict.runs)];
+        self.alike += usize::from(verdict.native.is_empty());
+        self.steps += verdict.steps;
+        self.seen.insert(verdict.name.clone());
+        let checks = verdict.checks();
         for (check, wrong) in checks {
             self.surprises.extend(self.known.disagrees(&verdict.name, check, wrong.is_empty()));
         }
@@ -67,9 +76,10 @@ impl Report {
             println!("{line}");
             return;
         }
-        let mark = |wrong: &[String]| if wrong.is_empty() { "ok" } else { "NO" };
-        let (a, b, c) = (mark(&verdict.unknown), mark(&verdict.round_trip), mark(&verdict.runs));
-        println!("{:55} a {a} b {b} c {c}  {} flows, {} cards", verdict.name, verdict.flows, verdict.cards);
+        let mark =
+            |(letter, wrong): &(&str, &[String])| format!("{letter} {} ", if wrong.is_empty() { "ok" } else { "NO" });
+        let marks: String = checks.iter().map(mark).collect();
+        println!("{:55} {marks} {} flows, {} cards", verdict.name, verdict.flows, verdict.cards);
         for (letter, wrong) in checks {
             show(letter, wrong);
         }
@@ -99,6 +109,11 @@ impl Report {
         show("-", &outcome.wrong);
     }
 
+    /// All exports were looked at: what the list names besides is not there any more.
+    pub(crate) fn whole(&mut self) {
+        self.surprises.extend(self.known.gone(&self.seen));
+    }
+
     /// Prints the totals. Answers whether all holds but what is known to fall short; scenarios that are advice may
     /// differ.
     pub(crate) fn close(self) -> bool {
@@ -108,14 +123,14 @@ impl Report {
             println!(
                 "{}",
                 json!({"type": "totals", "exports": self.exports, "loaded": self.loaded, "round_trip": self.came_back,
-                    "runs": self.ran, "scenarios": self.scenarios, "passed": self.passed, "firm": firm,
+                    "runs": self.ran, "native": self.alike, "native_steps": self.steps, "scenarios": self.scenarios, "passed": self.passed, "firm": firm,
                     "firm_passed": firm_passed, "advice": self.advice, "advice_passed": self.advice_passed,
                     "cards_compared": self.compared, "known": self.known.len(), "surprises": self.surprises})
             );
         } else {
             println!(
-                "exports    (a) {0}/{3}  (b) {1}/{3}  (c) {2}/{3}",
-                self.loaded, self.came_back, self.ran, self.exports
+                "exports    (a) {0}/{4}  (b) {1}/{4}  (c) {2}/{4}  (n) {3}/{4}, {5} steps compared",
+                self.loaded, self.came_back, self.ran, self.alike, self.exports, self.steps
             );
             println!(
                 "scenarios  {}/{}; without doubt {firm_passed}/{firm}, advice {}/{}; {} sorts of cards compared",
@@ -126,8 +141,10 @@ impl Report {
                 self.compared.len()
             );
         }
-        if !self.json && self.known.len() > 0 {
-            println!("{} checks are known to fall short (tests/corpus/known.json)", self.known.len());
+        if !self.json {
+            if self.known.len() > 0 {
+                println!("{} checks are known to fall short (tests/corpus/known.json)", self.known.len());
+            }
             self.surprises.iter().for_each(|line| println!("    {line}"));
         }
         self.surprises.is_empty() && firm == firm_passed
@@ -149,7 +166,14 @@ mod tests {
 
     fn outcome(doubts: &[&str], wrong: &[&str]) -> Outcome {
         let own = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect();
-        Outcome { id: "s".into(), export: String::new(), doubts: own(doubts), wrong: own(wrong), compared: Vec::new() }
+        Outcome {
+            id: "s".into(),
+            export: String::new(),
+            doubts: own(doubts),
+            marks: Vec::new(),
+            wrong: own(wrong),
+            compared: Vec::new(),
+        }
     }
 
     #[test]

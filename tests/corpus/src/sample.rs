@@ -1,4 +1,5 @@
-//! What is proved of every export: it loads, it comes back from its native form, and each flow runs.
+//! What is proved of every export: it loads, it comes back from its native form, each flow runs, and its native files
+//! run the same way.
 //!
 //! Must never count an end as right that is a defect of ours.
 //! Tests: the corpus.
@@ -7,13 +8,15 @@ use std::sync::Arc;
 
 use flowdeck_apps::AppHost;
 use flowdeck_engine::Status;
+use flowdeck_format::import::FlowPlace;
 use flowdeck_format::{Source, print, read};
-use flowdeck_model::{FaultCode, Millis};
+use flowdeck_model::{FaultCode, Flow, Millis};
 use serde::Serialize;
 
 use crate::begin;
 use crate::host::{Answers, StandIn};
 use crate::made::Mood;
+use crate::native::{Native, Trace};
 use crate::source::Sample;
 use crate::world::{World, prepared};
 
@@ -32,11 +35,20 @@ pub(crate) struct Verdict {
     pub(crate) round_trip: Vec<String>,
     /// (c) Ends that are not right.
     pub(crate) runs: Vec<String>,
+    /// (n) Flows whose native files run otherwise.
+    pub(crate) native: Vec<String>,
+    /// Steps that were compared for (n).
+    pub(crate) steps: usize,
 }
 
 impl Verdict {
+    /// Each check by its letter, with what is wrong.
+    pub(crate) fn checks(&self) -> [(&'static str, &[String]); 4] {
+        [("a", &self.unknown), ("b", &self.round_trip), ("c", &self.runs), ("n", &self.native)]
+    }
+
     pub(crate) fn holds(&self) -> bool {
-        self.unknown.is_empty() && self.round_trip.is_empty() && self.runs.is_empty()
+        self.checks().iter().all(|(_, wrong)| wrong.is_empty())
     }
 }
 
@@ -56,28 +68,75 @@ pub(crate) async fn check(name: &str, bytes: &[u8], cards: &flowdeck::Cards, tab
         sample.export.report.unbound.iter().map(|u| format!("{} ({}, {})", u.name, u.flow, u.card)).collect();
     unknown.sort();
     verdict.unknown = unknown;
+    match Native::new(&sample.export) {
+        Ok(native) => runs(&sample, &native, cards, tables, &mut verdict).await,
+        Err(why) => verdict.native.push(why),
+    }
+    verdict
+}
+
+/// Runs each flow, and the same flow out of the native files.
+pub(crate) async fn runs(
+    sample: &Arc<Sample>,
+    native: &Native,
+    cards: &flowdeck::Cards,
+    tables: &AppHost,
+    verdict: &mut Verdict,
+) {
     for place in &sample.export.report.flows {
         let Some(flow) = sample.export.whole(&place.flow) else { continue };
-        round_trip(&flow, cards, &mut verdict);
+        round_trip(&flow, cards, verdict);
+        let imported = native.flow(&place.flow, cards).map(prepared);
+        if let Err(why) = &imported {
+            verdict.native.push(format!("{}: {why}", place.flow));
+        }
         let flow = prepared(flow);
         for (mode, mood, answers) in [
             ("answers", Mood::Usual, Answers::Made(Mood::Usual)),
             ("failing", Mood::Usual, Answers::Failing),
             ("empty", Mood::Empty, Answers::Made(Mood::Empty)),
         ] {
-            let host = Arc::new(StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers));
-            let world = Arc::new(World::new(host, &flow, NOW));
-            let start = begin::made(&flow, &place.export_id, &sample, mood, cards);
-            let wrong = match world.run(start).await {
-                Err(why) => Some(why),
-                Ok(ran) => wrong_end(&ran),
-            };
+            let stage = Stage { sample, place, cards, tables, native, mood, answers };
+            let (wrong, trace) = stage.run(&flow).await;
             if let Some(why) = wrong {
                 verdict.runs.push(format!("{} ({mode}): {why}", place.flow));
             }
+            let Ok(imported) = &imported else { continue };
+            let (_, other) = stage.run(imported).await;
+            verdict.steps += trace.len();
+            if let Some(why) = trace.differs(&other) {
+                verdict.native.push(format!("{} ({mode}): {why}", place.flow));
+            }
         }
     }
-    verdict
+}
+
+/// One way to run one flow of an export.
+struct Stage<'a> {
+    sample: &'a Arc<Sample>,
+    place: &'a FlowPlace,
+    cards: &'a flowdeck::Cards,
+    tables: &'a AppHost,
+    native: &'a Native,
+    mood: Mood,
+    answers: Answers,
+}
+
+impl Stage<'_> {
+    /// Why its end is not right, and all that it did.
+    async fn run(&self, flow: &Arc<Flow>) -> (Option<String>, Trace) {
+        let (cards, sample) = (self.cards.clone(), self.sample.clone());
+        let host = Arc::new(StandIn::new(cards, self.tables.clone(), sample, flow.clone(), self.answers.clone()));
+        let world = Arc::new(World::new(host.clone(), flow, NOW));
+        let ran = world.run(begin::made(flow, &self.place.export_id, self.sample, self.mood, self.cards)).await;
+        let wrong = match &ran {
+            Err(why) => Some(why.clone()),
+            Ok(ran) => wrong_end(ran),
+        };
+        let tables = world.all_rows(flow).await;
+        let trace = Trace::new(self.native, &ran, &host.called.lock(), tables);
+        (wrong, trace)
+    }
 }
 
 fn round_trip(flow: &flowdeck_model::Flow, cards: &flowdeck::Cards, verdict: &mut Verdict) {

@@ -30,6 +30,9 @@ pub(crate) struct Outcome {
     pub(crate) export: String,
     /// Marks of doubt that make it advice.
     pub(crate) doubts: Vec<String>,
+    /// All marks, those that leave it firm too.
+    #[serde(skip)]
+    pub(crate) marks: Vec<String>,
     /// What is not as expected.
     pub(crate) wrong: Vec<String>,
     /// `family/method` of cards whose outputs were compared.
@@ -42,6 +45,7 @@ pub(crate) async fn run(scenario: &Test, bytes: &[u8], cards: &flowdeck::Cards, 
         id: scenario.id.clone(),
         export: scenario.file.clone().unwrap_or_default(),
         doubts: if is_advice(scenario) { scenario.unknowns_touched.clone() } else { Vec::new() },
+        marks: scenario.unknowns_touched.clone(),
         wrong: Vec::new(),
         compared: Vec::new(),
     };

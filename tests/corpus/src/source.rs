@@ -18,6 +18,8 @@ pub(crate) struct Declared {
     /// Its type: a word, or the shape of an object.
     pub(crate) kind: Value,
     pub(crate) list: bool,
+    /// A text that is read as JSON where it is used; `true` where a list is made of it.
+    pub(crate) json: Option<bool>,
 }
 
 /// A card of the export.
@@ -121,12 +123,20 @@ fn methods<'v>(value: &'v Value, depth: usize, found: &mut Vec<&'v Value>) {
     }
 }
 
+/// What the transforms of an output's pins say of the text in it (flopack-format.md 4.3).
+fn read_as_json(pins: &Value) -> Option<bool> {
+    let rows = pins.as_object().into_iter().flat_map(|targets| targets.values()).filter_map(Value::as_array).flatten();
+    let rules = rows.filter_map(|row| row["transform"].as_object()).flat_map(|rules| rules.values());
+    rules.filter(|rule| rule["convert"] == "parse").map(|rule| rule["forceWrapArray"] == true).next()
+}
+
 fn declared(method: &Value) -> Vec<Declared> {
     let fields = method["node"]["model"]["outputs"]["data"].as_object();
     fields
         .into_iter()
         .flatten()
-        .map(|(_, field)| Declared {
+        .map(|(id, field)| Declared {
+            json: read_as_json(&method["pins"][id]),
             group: field["group"].as_str().unwrap_or_default().to_owned(),
             key: field["key"].as_str().unwrap_or_default().to_owned(),
             kind: field["value"]["type"].clone(),

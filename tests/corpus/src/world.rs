@@ -25,10 +25,23 @@ const ENTRIES_MAX: usize = 20_000;
 /// What came of a run.
 pub(crate) struct Ran {
     pub(crate) view: RunView,
-    /// Steps that ended well, of this run and of those it started: flow, card id, outputs.
-    pub(crate) steps: Vec<(String, String, Fields)>,
+    /// Steps that ended well, of this run and of those it started.
+    pub(crate) steps: Vec<Step>,
     /// Faults on the way.
     pub(crate) faults: Vec<(String, flowdeck_model::Fault)>,
+}
+
+/// A step that ended well.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// Which of the runs it is of, in the order in which they began.
+    pub(crate) run: usize,
+    /// Whether that is the run of the flow itself.
+    pub(crate) main: bool,
+    pub(crate) path: String,
+    pub(crate) flow: String,
+    pub(crate) card: String,
+    pub(crate) outputs: Fields,
 }
 
 /// The engine and what it stands on.
@@ -83,6 +96,17 @@ impl World {
         }
     }
 
+    /// All rows of all tables of a flow and its helpers, by table.
+    pub(crate) async fn all_rows(&self, flow: &Flow) -> Value {
+        let mut all = serde_json::Map::new();
+        for decl in flow.tables.iter().chain(flow.helpers.values().flat_map(|h| &h.tables)) {
+            if !all.contains_key(decl.name.as_str()) {
+                all.insert(decl.name.to_string(), Value::Array(self.rows(&decl.name).await));
+            }
+        }
+        Value::Object(all)
+    }
+
     /// Runs to the end, over all waits. The error is the engine's, or says that it hangs.
     pub(crate) async fn run(self: &Arc<Self>, start: Start) -> Result<Ran, String> {
         let world = self.clone();
@@ -115,20 +139,22 @@ impl World {
         let mut ran = Ran { view, steps: Vec::new(), faults: Vec::new() };
         let mut runs = self.engine.runs(&RunFilter::default(), None, 500).await?.runs;
         runs.reverse();
-        for other in runs {
+        for (nth, other) in runs.into_iter().enumerate() {
             for entry in self.engine.entries(other.id, 0, ENTRIES_MAX).await? {
-                self.note(other.id, entry, &mut ran);
+                self.note((nth, other.id), entry, &mut ran);
             }
         }
         Ok(ran)
     }
 
-    fn note(&self, run: flowdeck_model::RunId, entry: Entry, ran: &mut Ran) {
+    fn note(&self, (nth, run): (usize, flowdeck_model::RunId), entry: Entry, ran: &mut Ran) {
         match entry.what {
             EntryKind::StepFinished { card, outputs } => {
                 let name = card.contains('/').then_some(card.as_str());
-                if let Some((flow, id)) = self.host.locate(run, &entry.path, name) {
-                    ran.steps.push((flow, id, outputs.unwrap_or_default()));
+                if let Some((flow, card)) = self.host.locate(run, &entry.path, name) {
+                    let (path, outputs) = (entry.path.to_string(), outputs.unwrap_or_default());
+                    let main = *self.host.main.lock() == Some(run);
+                    ran.steps.push(Step { run: nth, main, path, flow, card, outputs });
                 }
             }
             EntryKind::StepFailed { fault, .. } => ran.faults.push((entry.path.to_string(), fault)),

@@ -103,13 +103,20 @@ pub fn convert(value: &Arc<Value>, kind: &FieldType, field: &str) -> Result<Arc<
             }
             return convert_list(list, item, field).map(|new| new.map_or_else(|| value.clone(), Arc::new));
         }
-        (FieldType::List(item), Value::String(text)) => {
-            let list = json(text).filter(Value::is_array).ok_or_else(wrong)?;
-            return convert(&Arc::new(list), &FieldType::List(item.clone()), field);
-        }
+        (FieldType::List(item), Value::String(text)) => match json(text).filter(Value::is_array) {
+            Some(list) => return convert(&Arc::new(list), &FieldType::List(item.clone()), field),
+            None => list_of_one(value, item, field).ok_or_else(wrong)?,
+        },
+        (FieldType::List(item), _) => list_of_one(value, item, field).ok_or_else(wrong)?,
         _ => return Err(wrong()),
     };
     Ok(Arc::new(new))
+}
+
+/// A single value where a list is wanted is a list of one, if it is what the list holds.
+fn list_of_one(value: &Arc<Value>, item: &FieldType, field: &str) -> Option<Value> {
+    let inner = convert(value, item, field).ok()?;
+    Some(Value::Array(vec![Arc::unwrap_or_clone(inner)]))
 }
 
 /// `None` where every item already fits, so that big lists are not copied.
@@ -175,7 +182,7 @@ mod tests {
         let text = FieldType::Text;
         let number = FieldType::Number;
         let object = FieldType::object();
-        let numbers = FieldType::Number.list();
+        let (numbers, any) = (FieldType::Number.list(), FieldType::Any.list());
         let table = [
             (&text, json!(3.0), Some(json!("3"))),
             (&text, json!(3.5), Some(json!("3.5"))),
@@ -197,7 +204,12 @@ mod tests {
             (&object, json!("[1]"), None),
             (&numbers, json!("[1,2]"), Some(json!([1, 2]))),
             (&numbers, json!(["1", 2, null]), Some(json!([1, 2, null]))),
-            (&numbers, json!(1), None),
+            (&numbers, json!(1), Some(json!([1]))),
+            (&numbers, json!("x"), None),
+            (&numbers, json!({"a": 1}), None),
+            (&any, json!({"a": 1}), Some(json!([{"a": 1}]))),
+            (&any, json!("a, b"), Some(json!(["a, b"]))),
+            (&any, json!(""), Some(json!(null))),
         ];
         for (kind, value, expected) in table {
             let found = convert(&Arc::new(value.clone()), kind, "f").ok().map(Arc::unwrap_or_clone);

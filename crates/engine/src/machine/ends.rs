@@ -4,7 +4,7 @@
 //! Tests: `tests/driver/ends.rs`, which also keeps the table in `docs/runs.md` true.
 
 use flowdeck_model::flow::OnLoopError;
-use flowdeck_model::{CardKind, Fault, Fields, Value};
+use flowdeck_model::{CardKind, Fault, FaultCode, Fields, StepPath, Value};
 use serde_json::json;
 
 use super::context::Context;
@@ -113,7 +113,7 @@ impl Context<'_> {
             _ => {}
         }
         let outputs = match (role, end) {
-            (Role::Try, End::Error { fault, .. }) => return self.try_failed(parent, fault),
+            (Role::Try, End::Error { fault, path }) => return self.try_failed(parent, fault, &path),
             (Role::Helper(_), End::Through(_)) => last,
             (Role::Helper(_), End::Raw(raw)) => {
                 let headers: serde_json::Map<_, _> =
@@ -158,7 +158,7 @@ impl Context<'_> {
         self.done(parent, outputs);
     }
 
-    fn try_failed(&mut self, id: FrameId, fault: Fault) {
+    fn try_failed(&mut self, id: FrameId, fault: Fault, path: &StepPath) {
         let Some(node) = self.node(id) else { return };
         let CardKind::Try { retry, error, .. } = &node.card.kind else { return };
         let attempt = match self.frame(id).and_then(|f| f.container.as_ref()) {
@@ -174,14 +174,28 @@ impl Context<'_> {
             return;
         }
         let Some(catch) = node.lanes.get(1) else { return };
+        let mut value = error_value(&fault);
+        self.say_where(&mut value, id, path);
         match self.push(id, *catch, Role::Catch) {
             Ok(child) => {
                 if let Some(frame) = self.frame_mut(child) {
-                    frame.locals.push((error.clone(), Local::Value(std::sync::Arc::new(error_value(&fault)))));
+                    frame.locals.push((error.clone(), Local::Value(std::sync::Arc::new(value))));
                 }
             }
             Err(fault) => self.fail(id, fault),
         }
+    }
+
+    /// Adds to an error which card failed, in which flow and run. The card is the one of the flow that sees the error:
+    /// where a helper failed, the card that called it.
+    pub(super) fn say_where(&self, error: &mut Value, frame: FrameId, path: &StepPath) {
+        let Some(map) = error.as_object_mut() else { return };
+        let helper = self.frame(frame).and_then(|f| self.program.blocks.get(f.block as usize)?.helper.as_ref());
+        let flow = helper.unwrap_or(&self.program.main_flow().name);
+        let card = path.segments().last().map_or("", |segment| segment.card.as_str());
+        map.insert("method".into(), card.into());
+        map.insert("flo".into(), flow.as_str().into());
+        map.insert("execution".into(), self.state.run.to_string().into());
     }
 
     /// Removes a frame; a write whose outcome is unknown is listed.
@@ -218,7 +232,8 @@ fn with_failed(mut outputs: Fields, failed: bool) -> Fields {
     outputs
 }
 
-/// A fault as catch lanes see it. Okta's flows read `code`, `statusCode`, `body` and `errorSummary`.
+/// A fault as catch lanes see it. Okta's flows read `code`, `statusCode`, `body` and `errorSummary`, and by their names
+/// the further fields that a Return Error gives.
 pub(super) fn error_value(fault: &Fault) -> Value {
     let mut value = json!({
         "message": fault.message,
@@ -230,6 +245,9 @@ pub(super) fn error_value(fault: &Fault) -> Value {
     });
     if let (Some(summary), Some(map)) = (fault.body.get("errorSummary"), value.as_object_mut()) {
         map.insert("errorSummary".into(), summary.clone());
+    }
+    if let (FaultCode::Raised, Some(own), Some(map)) = (fault.code, fault.body.as_object(), value.as_object_mut()) {
+        map.extend(own.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
     value
 }

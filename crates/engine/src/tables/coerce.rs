@@ -72,17 +72,11 @@ fn boolean(value: &Value) -> Option<Value> {
 }
 
 /// One form for all dates, so that they compare as text: UTC with milliseconds. Numbers are milliseconds since 1970;
-/// dates without a zone are UTC.
+/// texts are read as the date cards read them; dates without a zone are UTC.
 fn date(value: &Value) -> Option<Value> {
     let at = match value {
         Value::Number(n) => jiff::Timestamp::from_millisecond(n.as_i64()?).ok()?,
-        Value::String(text) => {
-            let text = text.trim();
-            let civil = |at| jiff::tz::TimeZone::UTC.to_timestamp(at).ok();
-            text.parse::<jiff::Timestamp>()
-                .ok()
-                .or_else(|| text.parse::<jiff::civil::DateTime>().ok().and_then(civil))?
-        }
+        Value::String(text) => flowdeck_model::date::text_in(text, &jiff::tz::TimeZone::UTC)?,
         _ => return None,
     };
     Some(Value::String(Millis(at.as_millisecond()).to_iso()))
@@ -121,6 +115,9 @@ mod tests {
             (C::Date, json!("2026-01-31"), Some(json!("2026-01-31T00:00:00.000Z"))),
             (C::Date, json!("2026-01-31T10:30:00+01:00"), Some(json!("2026-01-31T09:30:00.000Z"))),
             (C::Date, json!("2026-01-31 09:30"), Some(json!("2026-01-31T09:30:00.000Z"))),
+            (C::Date, json!("01/15/24"), Some(json!("2024-01-15T00:00:00.000Z"))),
+            (C::Date, json!("Monday, January 15, 2024 10:30 AM"), Some(json!("2024-01-15T10:30:00.000Z"))),
+            (C::Date, json!("13/13/2024"), None),
             (C::Date, json!(0), Some(json!("1970-01-01T00:00:00.000Z"))),
             (C::Date, json!("tomorrow"), None),
             (C::Object, json!("{\"a\":1}"), Some(json!({"a": 1}))),

@@ -12,6 +12,7 @@ use flowdeck_model::{FieldDecl, FieldType, Value};
 use super::Checker;
 use super::scope::{PathTrouble, Scope, walk};
 use crate::nearest::suggestion;
+use crate::tokens::{SECRET_CHARS_MIN, looks_like_token};
 use crate::tree::{Kind, Node};
 
 /// Names that are not cards.
@@ -225,7 +226,7 @@ impl Checker<'_, '_> {
             return;
         }
         if let Value::String(text) = value {
-            if (field.secret && text.len() >= 8) || looks_like_token(text) {
+            if (field.secret && text.len() >= SECRET_CHARS_MIN) || looks_like_token(text) {
                 let message = format!("`{key}` holds what looks like a secret; secrets do not belong in flow files");
                 let remedy = "revoke it, then keep it in a connection, or take it as an input with `secret: true`";
                 self.findings.error_with("secret-in-file", span, message, remedy.to_string());
@@ -279,28 +280,6 @@ impl Checker<'_, '_> {
             nodes.extend(node.entries().into_iter().flatten().map(|e| &e.value));
         }
     }
-}
-
-/// Tokens of well-known services by their prefix, long enough to be real.
-fn looks_like_token(text: &str) -> bool {
-    const PREFIXES: [&str; 12] = [
-        "xoxb-",
-        "xoxp-",
-        "xoxa-",
-        "ghp_",
-        "gho_",
-        "github_pat_",
-        "sk-",
-        "sk_live_",
-        "AKIA",
-        "eyJhbGciOi",
-        "whsec_",
-        "glpat-",
-    ];
-    text.len() >= 20
-        && PREFIXES.iter().any(|p| text.starts_with(p))
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.=+/".contains(&b))
-        && text.bytes().any(|b| b.is_ascii_digit())
 }
 
 fn is_date(text: &str) -> bool {

@@ -47,10 +47,12 @@ pub(super) struct Import<'v, 'c> {
     pub(super) configs: HashMap<&'v str, &'v str>,
     pub(super) slots: IndexMap<(String, String), (SlotName, Slot)>,
     pub(super) slot_names: Names,
-    /// Helpers whose result somebody reads.
+    /// Flows whose result somebody reads.
     pub(super) results_read: BTreeSet<FlowName>,
     pub(super) cards_left: usize,
     pub(super) report: Report,
+    /// The export's `data`.
+    pub(super) data: &'v Value,
 }
 
 impl Import<'_, '_> {
@@ -200,14 +202,25 @@ impl<'v> Builder<'_, 'v, '_> {
     /// An id for a card of the export, noted in the report.
     pub(super) fn id(&mut self, raw: &RawCard<'v>) -> CardId {
         let id = self.ids.id(if raw.title.is_empty() { raw.method } else { raw.title });
+        self.became(raw.uuid, raw.name(), &id);
+        id
+    }
+
+    /// Notes in the report what a card of the export became.
+    pub(super) fn became(&mut self, uuid: &str, name: String, id: &CardId) {
         self.import.report.cards.push(CardPlace {
             export_flow: self.flow_id.to_owned(),
-            export_card: raw.uuid.to_owned(),
-            export_name: raw.name(),
+            export_card: uuid.to_owned(),
+            export_name: name,
             flow: self.flow.to_string(),
             card: id.to_string(),
         });
-        id
+    }
+
+    /// The id in the export of a card of this flow.
+    pub(super) fn uuid_of(&self, id: &CardId) -> &str {
+        let own = |place: &&CardPlace| place.flow == self.flow.as_str() && place.card == id.as_str();
+        self.import.report.cards.iter().rev().find(own).map_or("", |place| &place.export_card)
     }
 
     /// The slot of a connector and connection.

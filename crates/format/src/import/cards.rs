@@ -146,6 +146,7 @@ impl<'v> Builder<'_, 'v, '_> {
             | ("list", "each" | "asyncEach" | "map" | "filter" | "reduce")
             | ("object", "map") => self.steering(scope, at, id),
             ("object", "pick") => self.pick(scope, at, id),
+            ("utility", "exportFlo") => self.export_flow(scope, at, id),
             ("string", "compose") => self.compose(scope, at, id),
             _ => self.connector(scope, at, id),
         }
@@ -233,6 +234,7 @@ impl<'v> Builder<'_, 'v, '_> {
     ) {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[join];
+        self.became(raw.uuid, raw.name(), id);
         let mut keys = Names::default();
         for input in &raw.inputs {
             let rows = raw.joins.get(input.id).and_then(Value::as_array);

@@ -91,7 +91,11 @@ impl<'v> Builder<'_, 'v, '_> {
         self.unreached(&scope, &raw.order);
         let mut cards = cards;
         self.answer_at_the_end(&mut cards);
-        let implicit = self.implicit(raw, &scope);
+        let implicit = self.implicit(raw, &scope).filter(|_| !cards.last().is_some_and(Card::always_ends));
+        if matches!(on, Trigger::Endpoint(_)) {
+            // Who called the endpoint reads it.
+            self.import.results_read.insert(self.flow.clone());
+        }
         let slots = self.import.slots.values().filter(|(name, _)| self.slots.contains(name)).cloned();
         let mut flow = Flow {
             name: self.flow.clone(),
@@ -99,7 +103,7 @@ impl<'v> Builder<'_, 'v, '_> {
             slots: slots.collect(),
             on,
             inputs,
-            outputs: Vec::new(),
+            outputs: returned(&cards),
             limits: IndexMap::new(),
             timeout_ms: None,
             wait_ms: None,
@@ -230,13 +234,7 @@ impl<'v> Builder<'_, 'v, '_> {
         let decl = self.import.decl(event.family, event.method);
         call.with.retain(|key, _| !raw_options.contains(key) || decl.as_ref().is_some_and(|d| d.input(key).is_some()));
         let id = CardId::new(EVENT_ID).unwrap_or_else(|_| self.ids.id(EVENT_ID));
-        self.import.report.cards.push(super::report::CardPlace {
-            export_flow: self.flow_id.to_owned(),
-            export_card: event.uuid.to_owned(),
-            export_name: event.name(),
-            flow: self.flow.to_string(),
-            card: id.to_string(),
-        });
+        self.became(event.uuid, event.name(), &id);
         Trigger::Event(EventCard { id, card: call.card, slot: call.slot, with: call.with })
     }
 
@@ -270,13 +268,7 @@ impl<'v> Builder<'_, 'v, '_> {
             .collect::<Vec<_>>();
         drop(scope.sources.insert((*at, body.id), Source::null()));
         let id = CardId::new(EVENT_ID).unwrap_or_else(|_| self.ids.id(EVENT_ID));
-        self.import.report.cards.push(super::report::CardPlace {
-            export_flow: self.flow_id.to_owned(),
-            export_card: inner.cards[inner_event].uuid.to_owned(),
-            export_name: event.name(),
-            flow: self.flow.to_string(),
-            card: id.to_string(),
-        });
+        self.became(inner.cards[inner_event].uuid, event.name(), &id);
         Some(self.embedded(body.data, &values, &id))
     }
 
@@ -297,6 +289,31 @@ impl<'v> Builder<'_, 'v, '_> {
             .collect();
         (!with.is_empty()).then(|| self.plain("result", CardKind::Return { with }))
     }
+}
+
+/// What a flow returns, by the Returns of its own lists. Values of a Return may be anything when it runs.
+pub(super) fn returned(cards: &[Card]) -> Vec<FieldDecl> {
+    let mut fields = Vec::new();
+    let mut lists = vec![cards];
+    while let Some(list) = lists.pop() {
+        for card in list {
+            match &card.kind {
+                CardKind::Return { with } => {
+                    fields.extend(with.keys().map(|key| FieldDecl::new(key, FieldType::Any)));
+                }
+                // Who calls it may get other keys then.
+                CardKind::ReturnRaw { .. } | CardKind::ContinueIf { message: Some(_), .. } => return Vec::new(),
+                // A return in these ends them alone.
+                CardKind::Try { .. } | CardKind::ElseIf { .. } => {}
+                kind => lists.extend(kind.lanes()),
+            }
+        }
+    }
+    if !cards.last().is_some_and(Card::always_ends) {
+        return Vec::new();
+    }
+    unique(&mut fields);
+    fields
 }
 
 /// A declared input. What Okta calls an object or a list may be anything when it runs.

@@ -6,6 +6,7 @@
 mod bind;
 mod build;
 mod cards;
+mod definition;
 mod early;
 mod embedded;
 mod files;
@@ -15,9 +16,11 @@ mod order;
 mod policy;
 mod raw;
 mod report;
+mod secrets;
 mod source;
 mod steering;
 mod tables;
+mod walk;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -162,6 +165,7 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
         results_read: BTreeSet::new(),
         cards_left: CARDS_MAX,
         report: Report { export: name.to_owned(), ..Report::default() },
+        data,
     };
     read_tables(data, &mut state);
     let raws = read_flows(data, &mut state, diagnostics);
@@ -192,6 +196,7 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
             let what = "it has no Return, so what its last card gives is returned: a card for it was added";
             state.report.changed(one.flow.name.as_str(), implicit.id.as_str(), what);
             one.flow.cards.push(implicit);
+            one.flow.outputs = flows::returned(&one.flow.cards);
         }
         state.report.flows.push(FlowPlace {
             export_id: raw.id.to_owned(),
@@ -202,6 +207,7 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
         });
         flows.push(one.flow);
     }
+    secrets::take_out(&mut flows, catalogue, &mut state.report);
     for unbound in state.report.unbound.iter().take(DIAGNOSTICS_MAX) {
         let message = format!("no app or function offers `{}`", unbound.name);
         let remedy =
@@ -268,7 +274,7 @@ fn read_tables<'v>(data: &'v Value, state: &mut Import<'v, '_>) {
             }
             let default = column.get("default").and_then(Value::as_str).unwrap_or("");
             if !default.is_empty() {
-                let what = format!("the default `{default}` of a column: fill it in where rows are made");
+                let what = "the default of a column: fill it in where rows are made";
                 state.report.lost("", &format!("table {}, column {name}", text(table, "name")), what);
             }
         }

@@ -84,6 +84,11 @@ impl Names {
         Self::default()
     }
 
+    /// Keeps a name from being given.
+    pub(super) fn take(&mut self, name: &str) {
+        self.taken.insert(name.to_owned());
+    }
+
     /// The first free one of `base`, `base_2`, `base_3`, …
     fn free(&mut self, base: &str, between: &str) -> String {
         // Words that mean something else are never bare: `return_1`.

@@ -1,4 +1,4 @@
-//! What an error of a card does: repetition, a quiet end, a handler flow.
+//! What an error of a card does: repetition, values of its own, a handler flow. The flow fails in each case.
 //!
 //! Must never let an error pass that the export would not.
 //! Tests: `tests/import.rs`.
@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use flowdeck_model::flow::{Mappings, Retry};
-use flowdeck_model::mapping::{Mapping, PathPart, Reference};
+use flowdeck_model::mapping::{PathPart, Reference};
 use flowdeck_model::{Card, CardId, CardKind, Lane, Value};
 
 use super::build::{Builder, Given, Scope};
@@ -31,20 +31,21 @@ impl<'v> Builder<'_, 'v, '_> {
             Some(_) => self.lost(card.id.as_str(), "the repetition after errors: only actions and calls are repeated"),
             None => {}
         }
-        let catch = match text(raw.policy, "type") {
-            "return" => Vec::new(),
+        let (catch, error) = match text(raw.policy, "type") {
+            "return" if raw.inputs.iter().any(|f| f.for_error) => self.with_fields(scope, at),
             "flo" => match self.handler_card(scope, at, &card.id) {
-                Some(handler) => vec![handler],
+                Some(handler) => handler,
                 None => return cards.push(card),
             },
             _ => return cards.push(card),
         };
-        let what = if catch.is_empty() {
-            "an error ends the flow quietly"
-        } else {
-            "an error calls a flow, then ends this one"
+        let what = match text(raw.policy, "type") {
+            "flo" => {
+                "an error calls a flow, then this one fails: written as `try`, whose `catch` raises the error again"
+            }
+            _ => "an error ends the flow with values of its own: written as `try`, whose `catch` raises it with them",
         };
-        self.changed(&card.id, format!("{what}: written as `try` with `continue_if` behind it"));
+        self.changed(&card.id, what);
         let inner = card.id.clone();
         let outer = self.ids.id(&format!("try {inner}"));
         let mut give = Mappings::new();
@@ -57,33 +58,41 @@ impl<'v> Builder<'_, 'v, '_> {
                 scope.sources.insert((at, output.id), Source::Place(moved));
             }
         }
-        let error = self.error_name(&catch);
         let lane = Lane { cards: vec![card], give };
         let catch = Lane { cards: catch, give: Mappings::new() };
-        let tried = self.expression(&outer, &format!("!{outer}.failed"));
         let mut wrapped = self.plain("try", CardKind::Try { lane, retry: None, error, catch });
         wrapped.id = outer;
         cards.push(wrapped);
-        let stop = self.plain("go on", CardKind::ContinueIf { when: tried, message: None });
-        cards.push(stop);
     }
 
-    fn error_name(&mut self, catch: &[Card]) -> CardId {
-        let named = catch.iter().find_map(|card| match &card.kind {
-            CardKind::CallFlow { with, .. } => match with.get(super::flows::CONTEXT) {
-                Some(Mapping::Object(context)) => match context.get("error") {
-                    Some(Mapping::Reference(reference)) => reference.root.parse().ok(),
-                    _ => None,
-                },
-                _ => None,
-            },
-            _ => None,
-        });
-        named.unwrap_or_else(|| self.ids.id("problem"))
+    /// Raises the error of a catch lane again, with these fields besides its own.
+    fn raised_again(&mut self, error: &CardId, mut with: Mappings) -> Card {
+        let part = |key: &str| Source::place(error.as_str(), [key]).mapping();
+        let message = with.shift_remove("message").unwrap_or_else(|| part("message"));
+        let status = Some(with.shift_remove("statusCode").unwrap_or_else(|| part("statusCode")));
+        for key in ["body", "errorSummary"] {
+            with.entry(key.to_owned()).or_insert_with(|| part(key));
+        }
+        self.plain("fail", CardKind::ReturnError { message, status, with, when: None })
+    }
+
+    /// The catch lane of a card whose error returns values.
+    fn with_fields(&mut self, scope: &Scope<'v>, at: usize) -> (Vec<Card>, CardId) {
+        let level = Arc::clone(&scope.level);
+        let error = self.ids.id("problem");
+        let mut with = Mappings::new();
+        for field in level.cards[at].inputs.iter().filter(|f| f.for_error) {
+            let given = self.given(scope, at, field);
+            if !given.is_empty() {
+                with.insert(field.key.to_owned(), given.mapping());
+            }
+        }
+        let fail = self.raised_again(&error, with);
+        (vec![fail], error)
     }
 
     /// The call of the flow that handles an error.
-    fn handler_card(&mut self, scope: &Scope<'v>, at: usize, id: &CardId) -> Option<Card> {
+    fn handler_card(&mut self, scope: &Scope<'v>, at: usize, id: &CardId) -> Option<(Vec<Card>, CardId)> {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[at];
         let flow = raw.policy.get("flo").and_then(Value::as_str).unwrap_or("");
@@ -99,7 +108,9 @@ impl<'v> Builder<'_, 'v, '_> {
         with.insert(ERROR_KEY.to_owned(), Source::place(error.as_str(), []).mapping());
         let (flow, with) = self.with_context(flow, id, with, None);
         let title = flow.to_string();
-        Some(self.plain(&title, CardKind::CallFlow { flow, with }))
+        let call = self.plain(&title, CardKind::CallFlow { flow, with });
+        let fail = self.raised_again(&error, Mappings::new());
+        Some((vec![call, fail], error))
     }
 
     /// What an input of a table or other card holds, where something was put in.

@@ -86,8 +86,8 @@ impl<'v> Builder<'_, 'v, '_> {
             let text = |text: &str| Mapping::Literal(Value::String(text.to_owned()));
             let parent = IndexMap::from_iter([
                 ("id".to_owned(), text(self.flow_id)),
-                ("method".to_owned(), text(id.as_str())),
-                ("name".to_owned(), text(self.flow.as_str())),
+                ("method".to_owned(), text(self.uuid_of(id))),
+                ("name".to_owned(), text(self.import.heads.get(self.flow_id).map_or("", |own| &own.title))),
                 ("execution_id".to_owned(), Source::place("run", ["id"]).mapping()),
             ]);
             context.insert("parent".to_owned(), Mapping::Object(parent));

@@ -58,17 +58,8 @@ impl<'v> Builder<'_, 'v, '_> {
                     with.insert("Row ID".into(), row.mapping());
                 }
             }
-            "import_csv" => {
-                if let Some(content) = self.filled(scope, at, "Source", "File Content") {
-                    with.insert("csv".into(), content.mapping());
-                }
-                if let Some(Given::Literal(value)) = self.filled(scope, at, "Options", "Clear Destination") {
-                    let replace = value.as_bool().unwrap_or_else(|| {
-                        value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes") || t.eq_ignore_ascii_case("true"))
-                    });
-                    with.insert("replace".into(), Mapping::Literal(replace.into()));
-                }
-            }
+            "import_csv" => self.csv_in(scope, at, &mut with),
+            "export_csv" => self.csv_out(scope, at, id, &mut with),
             _ => {}
         }
         self.table_outputs(scope, at, id, operation);
@@ -94,6 +85,44 @@ impl<'v> Builder<'_, 'v, '_> {
             None => {
                 self.lost(id.as_str(), "the table: the card names none that the export holds");
                 Mapping::default()
+            }
+        }
+    }
+
+    /// What an import of CSV text is told.
+    fn csv_in(&mut self, scope: &Scope<'v>, at: usize, with: &mut Mappings) {
+        let from =
+            [("Source", "File Content", "csv"), ("Options", "Select", "select"), ("Options", "Mapping", "mapping")];
+        for (group, key, to) in from.into_iter().chain([("Options", "Delimiter", "delimiter")]) {
+            if let Some(given) = self.filled(scope, at, group, key) {
+                with.insert(to.into(), given.mapping());
+            }
+        }
+        if let Some(Given::Literal(value)) = self.filled(scope, at, "Options", "Clear Destination") {
+            let replace = value.as_bool().unwrap_or_else(|| {
+                value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes") || t.eq_ignore_ascii_case("true"))
+            });
+            with.insert("replace".into(), Mapping::Literal(replace.into()));
+        }
+    }
+
+    /// What an export to CSV text is told.
+    fn csv_out(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, with: &mut Mappings) {
+        if let Some(Given::Literal(filter)) = self.filled(scope, at, "Filter", "Where Expression")
+            && let Some(filter) = self.filter(scope, at, filter, id)
+        {
+            with.insert("where".into(), filter);
+        }
+        let from = [("File", "Filename", "filename"), ("Options", "Columns", "columns")];
+        for (group, key, to) in from.into_iter().chain([
+            ("Options", "Delimiter", "delimiter"),
+            ("Options", "Limit", "limit"),
+            ("Options", "Offset", "offset"),
+        ]) {
+            let given = self.filled(scope, at, group, key);
+            let unset = matches!(&given, Some(Given::Literal(Value::Number(n))) if n.as_f64() == Some(0.0));
+            if let Some(given) = given.filter(|_| !unset) {
+                with.insert(to.into(), given.mapping());
             }
         }
     }
@@ -132,18 +161,17 @@ impl<'v> Builder<'_, 'v, '_> {
             with.insert("where".into(), filter);
         }
         if let Some(column) = self.filled(scope, at, "Sort", "Column") {
+            // Rows come in the order they were made, or turned round.
             let is_row = matches!(&column, Given::Literal(Value::String(name)) if name == "_id");
             if !is_row {
                 with.insert("sort".into(), column.mapping());
             }
-            let descending = match self.filled(scope, at, "Sort", "Direction") {
-                Some(Given::Literal(Value::String(word))) => word.to_lowercase().starts_with("desc"),
+            let ascending = match self.filled(scope, at, "Sort", "Direction") {
+                Some(Given::Literal(Value::String(word))) => word.trim().to_lowercase().starts_with("asc"),
                 _ => false,
             };
-            if descending && !is_row {
+            if !ascending {
                 with.insert("descending".into(), Mapping::Literal(true.into()));
-            } else if descending {
-                self.lost(id.as_str(), "the order from the newest row: rows come in the order they were made");
             }
         }
         let first = matches!(self.filled(scope, at, "parameters", "resultSet"), Some(Given::Literal(Value::String(set))) if set == "one");
@@ -223,7 +251,7 @@ impl<'v> Builder<'_, 'v, '_> {
                 ("search", "Row" | "Fields", key) => card(&["rows"]).at(0).below(key),
                 ("read", "Row" | "Fields", key) => card(&["row"]).below(key),
                 ("clear" | "delete" | "import_csv", ..) => card(&["count"]),
-                ("export_csv", ..) => card(&["csv"]),
+                ("export_csv", ..) => card(&["file"]),
                 (_, _, key) => card(&[key]),
             };
             scope.sources.insert((at, output.id), source);
