@@ -18,6 +18,7 @@ const BENCHES: &[(&str, &str, &str, &str)] = &[
         "functions",
         "what a run adds to a direct call of a function card; a loop over 100,000 items",
     ),
+    ("exports", "flowdeck-format", "exports", "reading and checking the largest export beside the checkout"),
     ("waiting", "flowdeck", "waiting", "100,000 waiting runs in a fresh process: time to open the runtime, and memory"),
 ];
 

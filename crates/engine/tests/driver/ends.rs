@@ -184,3 +184,31 @@ async fn the_first_end_wins_and_an_outer_one_covers_it() {
         .unwrap();
     assert_eq!((view.status, view.output.unwrap().to_value()), (Status::Finished, json!({"x": 1})));
 }
+
+#[tokio::test]
+async fn an_error_says_which_card_of_which_flow_and_run_failed() {
+    let give = json!({"card": "${error.method}", "flow": "${error.flo}", "run": "${error.execution}", "hint": "${error.hint}"});
+    let tried = |inner: Value| {
+        card("t", json!({"try": {"lane": lane(json!([inner])), "error": "error", "catch": {"give": give.clone()}}}))
+    };
+    let bad = || call("bad", "t/fail", json!({}));
+    let raised = card("r", json!({"return_error": {"message": "no", "with": {"hint": "h"}}}));
+    let ask = || card("c", json!({"call_flow": {"flow": "h", "with": {}}}));
+    let called = card("t", json!({"call_flow": {"flow": "h", "with": {}}}));
+    let back = give_back(
+        json!({"card": "${t.card}", "flow": "${t.flow}", "run": "${t.run}", "hint": "${t.hint}", "failed": "${t.failed}"}),
+    );
+    for (what, cards, helper, card, flow_name, hint) in [
+        ("its own card", json!([tried(bad())]), json!([bad()]), "bad", "outer", json!(null)),
+        ("a card that calls a helper", json!([tried(ask())]), json!([bad()]), "c", "outer", json!(null)),
+        ("a card of a helper", json!([called]), json!([tried(bad()), back]), "bad", "h", json!(null)),
+        ("a field of its own", json!([tried(raised)]), json!([bad()]), "r", "outer", json!("h")),
+    ] {
+        let world = World::default();
+        let built = flow(json!({"name": "outer", "cards": cards, "helpers": {"h": {"name": "h", "cards": helper}}}));
+        let view = world.run(&built, json!({})).await.unwrap();
+        let expected =
+            json!({"card": card, "flow": flow_name, "run": view.id.to_string(), "hint": hint, "failed": true});
+        assert_eq!(view.output.unwrap().to_value(), expected, "{what}");
+    }
+}

@@ -21,7 +21,11 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"list":[{"id":1},{"id":2},{}],"key":"id"}"#, r#"{"values":[1,2,null]}"#)
             .example(r#"{"list":[{"Raw Output":{"a":1}}],"key":"Raw Output.a"}"#, r#"{"values":[1]}"#)
             .decided("What does Pluck give for an item without the key?", "Null, so that the list keeps its length.")
-            .decided("What does Pluck do with an empty key?", "It gives the items themselves."),
+            .decided("What does Pluck do with an empty key?", "It gives the items themselves.")
+            .decided(
+                "What is a single value in a field for a list, here and in all cards?",
+                "A list of one, if it is of the kind that the list holds; empty text is none.",
+            ),
         card("list/length", "Length", "Counts the items of a list.", length)
             .list("list", "", "The list.")
             .required()
