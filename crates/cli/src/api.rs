@@ -10,7 +10,7 @@ use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::table::{TableDecl, TableOp};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
-    About, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename, Retry,
+    About, Bind, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename, Retry,
     RunList, Settle, Signal, StartRun, Switch, TableList, UseConnection,
 };
 use http::Method;
@@ -151,6 +151,14 @@ impl Api {
 
     pub(crate) async fn use_connection(&self, prompt: PromptId, connection: ConnectionId) -> Result<PromptView> {
         self.post(&format!("/v1/prompts/{prompt}/use"), &UseConnection { connection }).await
+    }
+
+    pub(crate) async fn close_prompt(&self, prompt: PromptId) -> Result<PromptView> {
+        self.post(&format!("/v1/prompts/{prompt}/close"), &()).await
+    }
+
+    pub(crate) async fn bind(&self, bind: &Bind) -> Result<()> {
+        self.post("/v1/bindings", bind).await
     }
 
     pub(crate) async fn connect(&self, body: &Connect) -> Result<Attempt> {

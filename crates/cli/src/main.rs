@@ -6,6 +6,7 @@
 mod answer;
 mod api;
 mod browser;
+mod build;
 mod commands;
 mod end;
 mod event;
@@ -39,6 +40,7 @@ use crate::options::Globals;
     after_help = "Examples:
   flowdeck run flows/welcome.flow.yaml       run a flow; it asks for what it needs
   flowdeck init                              a first connection or a first flow, step by step
+  flowdeck new; flowdeck add my.flow.yaml    build a flow card by card
   flowdeck check flows/*.yaml                what is wrong with flow files, and the fix
   flowdeck prompts list                      what waits for a connection
   flowdeck runs list                         what ran, what waits
@@ -60,6 +62,10 @@ enum Command {
     Run(commands::run::Run),
     /// Checks flow files: syntax, cards, fields, types, references.
     Check(commands::check::Check),
+    /// Makes a flow file: its name, and what starts it.
+    New(commands::new::New),
+    /// Puts a card into a flow file: choose it, fill it in, connect its app in place.
+    Add(commands::add::Add),
     /// Makes native flow files of an Okta export.
     Import(commands::import::Import),
     /// Tidies flow files; comments stay.
@@ -111,6 +117,8 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Apps(apps) => commands::apps::run(apps, globals),
         Command::Cards(cards) => commands::cards::run(cards, globals),
         Command::Explain(explain) => commands::explain::run(explain),
+        Command::New(new) => wait(commands::new::run(new, globals)),
+        Command::Add(add) => wait(commands::add::run(add, globals)),
         Command::Run(run) => wait(commands::run::run(run, globals)),
         Command::Init(init) => wait(commands::init::run(init, globals)),
         Command::Connect(connect) => wait(commands::connect::run(connect, globals)),

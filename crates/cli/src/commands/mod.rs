@@ -3,6 +3,7 @@
 //! Declares only.
 //! Tests: `crates/cli/tests`.
 
+pub(crate) mod add;
 pub(crate) mod apps;
 pub(crate) mod cards;
 pub(crate) mod check;
@@ -13,6 +14,7 @@ pub(crate) mod explain;
 pub(crate) mod fmt;
 pub(crate) mod import;
 pub(crate) mod init;
+pub(crate) mod new;
 pub(crate) mod prompts;
 pub(crate) mod run;
 pub(crate) mod runs;

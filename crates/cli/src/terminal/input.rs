@@ -1,17 +1,24 @@
-//! Lines typed by a person, without blocking what else is under way.
+//! Bytes typed by a person, as lines or as keys, without blocking what else is under way.
 //!
 //! Must never leave the terminal without echo, nor keep a secret longer than its answer.
-//! Tests: `crates/cli/tests/first_minute.rs` on a real pseudo-terminal.
+//! Tests: `crates/cli/tests/first_minute.rs` and `crates/cli/tests/builder.rs` on a real pseudo-terminal; below.
 
 use std::io::Read;
 use std::sync::mpsc as blocking;
+use std::time::Duration;
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use tokio::sync::mpsc;
 use zeroize::Zeroize;
 
+use crate::build::picker::Key;
+
 /// Longest line that is taken, in bytes; a terminal gives no more than 4,096 anyway.
 const LINE_BYTES_MAX: usize = 64 << 10;
+/// What follows an escape within this time belongs to it.
+const ESCAPE_WAIT: Duration = Duration::from_millis(60);
+/// Longest sequence of one key, in bytes.
+const SEQUENCE_BYTES_MAX: usize = 16;
 
 /// What a person did at a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,78 +29,137 @@ pub(crate) enum Typed {
     End,
 }
 
-/// Reads lines on a thread of its own: a read of a terminal cannot be called back, so a line that was asked for and
-/// not taken is the answer to the next question.
+/// Reads bytes on a thread of its own, each only when it is wanted: a read of a terminal cannot be called back, so what
+/// was asked for and not taken belongs to the next question.
 #[derive(Debug)]
 pub(crate) struct Input {
     wanted: blocking::SyncSender<()>,
-    lines: mpsc::Receiver<Typed>,
+    bytes: mpsc::Receiver<u8>,
     asked: bool,
+    line: Vec<u8>,
 }
 
 impl Input {
     pub(crate) fn start() -> Self {
         let (wanted, asked) = blocking::sync_channel::<()>(1);
-        let (typed, lines) = mpsc::channel(1);
+        let (typed, bytes) = mpsc::channel(1);
         let read = move || {
+            let mut byte = [0; 1];
+            // Byte by byte, so that nothing behind it is taken from whoever reads next.
             while asked.recv().is_ok() {
-                let line = read_line();
-                let ended = line == Typed::End;
-                if typed.blocking_send(line).is_err() || ended {
+                let read = std::io::stdin().lock().read(&mut byte);
+                if !matches!(read, Ok(1)) || typed.blocking_send(byte[0]).is_err() {
                     break;
                 }
+                byte.zeroize();
             }
         };
         // Without a thread the channel is closed at once, and every answer is the end of input.
         std::thread::Builder::new().name("input".into()).spawn(read).ok();
-        Self { wanted, lines, asked: false }
+        Self { wanted, bytes, asked: false, line: Vec::new() }
+    }
+
+    /// The next byte; nothing at the end of input. Called off, it is the next caller's.
+    async fn byte(&mut self) -> Option<u8> {
+        if !self.asked {
+            self.wanted.try_send(()).ok()?;
+            self.asked = true;
+        }
+        let byte = self.bytes.recv().await;
+        self.asked = false;
+        byte
     }
 
     pub(crate) async fn line(&mut self, secret: bool) -> Typed {
-        let _quiet = secret.then(Quiet::start);
-        if !self.asked {
-            if self.wanted.try_send(()).is_err() {
-                return Typed::End;
+        let _quiet = secret.then(|| Quiet::start(LocalModes::ECHO));
+        loop {
+            match self.byte().await {
+                Some(b'\n') => break,
+                Some(byte) if self.line.len() < LINE_BYTES_MAX => self.line.push(byte),
+                Some(_) => {}
+                None if self.line.is_empty() => return Typed::End,
+                None => break,
             }
-            self.asked = true;
         }
-        let line = self.lines.recv().await.unwrap_or(Typed::End);
-        self.asked = false;
-        line
+        let text = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
+        self.line.zeroize();
+        Typed::Line(text)
+    }
+
+    /// The next key, where the terminal gives keys (see [`Quiet::keys`]).
+    pub(crate) async fn key(&mut self) -> Option<Key> {
+        loop {
+            let mut bytes = vec![self.byte().await?];
+            let is_whole = |bytes: &[u8]| bytes.len() >= SEQUENCE_BYTES_MAX || !is_open(bytes);
+            while !is_whole(&bytes) {
+                match tokio::time::timeout(ESCAPE_WAIT, self.byte()).await {
+                    Ok(Some(byte)) => bytes.push(byte),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+            if let Some(key) = key_of(&bytes) {
+                return Some(key);
+            }
+        }
     }
 }
 
-/// One line, byte by byte, so that nothing behind it is taken from whoever reads next.
-fn read_line() -> Typed {
-    let mut input = std::io::stdin().lock();
-    let mut line = Vec::new();
-    let mut byte = [0; 1];
-    loop {
-        match input.read(&mut byte) {
-            Ok(1) if byte[0] == b'\n' => break,
-            Ok(1) if line.len() < LINE_BYTES_MAX => line.push(byte[0]),
-            Ok(1) => {}
-            Ok(_) | Err(_) if line.is_empty() => return Typed::End,
-            Ok(_) | Err(_) => break,
+/// Whether more bytes of the same key are to come.
+fn is_open(bytes: &[u8]) -> bool {
+    match bytes {
+        [0x1b] => true,
+        [0x1b, b'[' | b'O'] => true,
+        [0x1b, b'[', rest @ ..] => !rest.last().is_some_and(|b| (0x40..=0x7e).contains(b)),
+        [0x1b, ..] => false,
+        [first, rest @ ..] => {
+            let wanted = match first {
+                0xc0..=0xdf => 1,
+                0xe0..=0xef => 2,
+                0xf0..=0xf7 => 3,
+                _ => 0,
+            };
+            rest.len() < wanted
         }
+        [] => true,
     }
-    let text = String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
-    line.zeroize();
-    Typed::Line(text)
 }
 
-/// No echo while this lives.
+fn key_of(bytes: &[u8]) -> Option<Key> {
+    Some(match bytes {
+        b"\r" | b"\n" => Key::Enter,
+        b"\t" => Key::Tab,
+        [0x7f] | [0x08] => Key::Backspace,
+        [0x15] => Key::Clear,
+        [0x17] => Key::Word,
+        [0x10] | b"\x1b[A" | b"\x1bOA" => Key::Up,
+        [0x0e] | b"\x1b[B" | b"\x1bOB" => Key::Down,
+        b"\x1b[5~" => Key::PageUp,
+        b"\x1b[6~" => Key::PageDown,
+        // Ctrl-D ends input elsewhere.
+        [0x1b] | [0x04] => Key::Escape,
+        [first, ..] if *first < 0x20 => return None,
+        bytes => Key::Char(std::str::from_utf8(bytes).ok()?.chars().next()?),
+    })
+}
+
+/// Without echo, or key by key, while this lives.
 #[derive(Debug)]
-struct Quiet(Option<Termios>);
+pub(crate) struct Quiet(Option<Termios>);
 
 impl Quiet {
-    fn start() -> Self {
+    fn start(without: LocalModes) -> Self {
         let stdin = std::io::stdin();
         let Ok(before) = termios::tcgetattr(&stdin) else { return Self(None) };
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        let set = termios::tcsetattr(&stdin, OptionalActions::Flush, &quiet);
+        quiet.local_modes.remove(without);
+        let when = if without.contains(LocalModes::ICANON) { OptionalActions::Now } else { OptionalActions::Flush };
+        let set = termios::tcsetattr(&stdin, when, &quiet);
         Self(set.ok().map(|()| before))
+    }
+
+    /// Each key at once and unseen; Ctrl-C stays what it is.
+    pub(crate) fn keys() -> Self {
+        Self::start(LocalModes::ECHO | LocalModes::ICANON)
     }
 }
 
@@ -101,6 +167,33 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             termios::tcsetattr(std::io::stdin(), OptionalActions::Now, before).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_become_keys() {
+        for (bytes, key) in [
+            (&b"a"[..], Some(Key::Char('a'))),
+            ("ü".as_bytes(), Some(Key::Char('ü'))),
+            ("日".as_bytes(), Some(Key::Char('日'))),
+            (b"\r", Some(Key::Enter)),
+            (b"\x1b[A", Some(Key::Up)),
+            (b"\x1bOB", Some(Key::Down)),
+            (b"\x1b[6~", Some(Key::PageDown)),
+            (b"\x1b", Some(Key::Escape)),
+            (b"\x1b[1;5C", None),
+            (b"\x01", None),
+        ] {
+            for end in 1..bytes.len() {
+                assert!(is_open(&bytes[..end]), "{bytes:?} is not over after {end}");
+            }
+            assert!(!is_open(bytes) || bytes == b"\x1b", "{bytes:?}");
+            assert_eq!(key_of(bytes), key, "{bytes:?}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! Tests: `crates/cli/tests/first_minute.rs` on a real pseudo-terminal.
 
 mod input;
+mod pick;
 
 use std::io::{IsTerminal, Write};
 

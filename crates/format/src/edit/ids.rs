@@ -8,6 +8,11 @@ use flowdeck_model::CardId;
 use crate::check::RESERVED;
 use crate::read::snake_case;
 
+/// Words of expressions (CEL's grammar), which cannot begin a reference, and names that flows have by themselves.
+const OTHERS: &[&str] = &[
+    "event", "error", "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
+    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+];
 /// Most numbers that are tried; a flow has fewer cards.
 const TRIES_MAX: usize = 100_000;
 
@@ -15,8 +20,7 @@ const TRIES_MAX: usize = 100_000;
 #[must_use]
 pub fn free_id(operation: &str, is_taken: &dyn Fn(&str) -> bool) -> Option<CardId> {
     let base = snake_case(operation.rsplit('/').next().unwrap_or(operation));
-    let others = RESERVED.iter().chain(&["event", "error"]);
-    let free = |id: &String| !is_taken(id) && !others.clone().any(|word| word == id);
+    let free = |id: &String| !is_taken(id) && !RESERVED.iter().chain(OTHERS).any(|word| word == id);
     let numbered = (2..TRIES_MAX).map(|n| format!("{base}_{n}"));
     std::iter::once(base.clone()).chain(numbered).find(free).and_then(|id| CardId::new(&id).ok())
 }
@@ -32,7 +36,7 @@ mod tests {
             ("date/now", &["now"], "now_2"),
             ("date/now", &["now", "now_2"], "now_3"),
             ("run", &[], "run_2"),
-            ("return", &[], "return"),
+            ("return", &[], "return_2"),
             ("x/99", &[], "card_99"),
         ];
         for (operation, taken, expected) in cases {

@@ -19,7 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::findings::Findings;
 use crate::fmt::format_text;
 use crate::tree::{self, Node};
-use crate::{Source, read};
+use crate::{Source, order, read};
 
 pub use ids::free_id;
 
@@ -108,7 +108,10 @@ pub fn insert_card(
 ) -> Result<Edited, EditError> {
     let mut card = Map::new();
     card.insert("id".into(), id.as_str().into());
-    card.extend(body.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let rank = |key: &str| order::CARD.iter().position(|k| *k == key).unwrap_or(usize::MAX);
+    let mut keys: Vec<_> = body.iter().collect();
+    keys.sort_by_key(|(key, _)| rank(key));
+    card.extend(keys.into_iter().map(|(key, value)| (key.clone(), value.clone())));
     let card = Value::Object(card);
 
     let mut findings = Findings::default();

@@ -1,0 +1,126 @@
+//! The connection of a card that is being added: the same prompt as at run time, in place.
+//!
+//! Must never choose an account by itself.
+//! Tests: `crates/cli/tests/builder.rs`.
+
+use anyhow::{Result, bail};
+use flowdeck::Cards;
+use flowdeck::format::edit::NewSlot;
+use flowdeck::model::app::AppDirectory as _;
+use flowdeck::model::connect::{ConnectionView, PromptReason, PromptView};
+use flowdeck::model::{AppName, CardDecl, Flow, FlowName};
+use flowdeck_server::wire::{Bind, FlowFile};
+use serde_json::json;
+
+use super::With;
+use crate::answer::{self, AnswerOptions, Ask, Outcome, Progress};
+use crate::api::Api;
+use crate::build::need::flow_of_slot;
+use crate::end::{End, usage};
+use crate::out;
+use crate::screen::prompt::answer_command;
+use crate::screen::style::wrap;
+use crate::terminal::Terminal;
+
+/// What became of the connection.
+#[derive(Debug, Default)]
+pub(crate) struct Linked {
+    /// The connection that the slot has.
+    pub(crate) connection: Option<ConnectionView>,
+    /// The prompt that stays open.
+    pub(crate) prompt: Option<PromptView>,
+    /// Whether the prompt was not there before.
+    is_new: bool,
+    /// Whether one of several was chosen, so that the slot should say which.
+    pub(crate) chosen: bool,
+}
+
+/// Whether an app has ways to authorize at all.
+pub(crate) fn connects(cards: &Cards, app: &AppName) -> bool {
+    cards.apps().auth(app).is_some_and(|auth| !auth.methods.is_empty())
+}
+
+/// Finds the connection of a slot, or asks for it.
+pub(crate) async fn link(
+    api: &Api,
+    terminal: &mut Terminal,
+    flow: &FlowName,
+    old: Option<&Flow>,
+    decl: &CardDecl,
+    slot: &NewSlot,
+    with: &With,
+) -> Result<Linked> {
+    let cards = api.session().cards();
+    let text = flow_of_slot(flow, old, decl, slot, cards);
+    let file = FlowFile { name: "slot.json".into(), text, flow: Some(flow.clone()), files: Default::default() };
+    if let Some(wanted) = &with.connection {
+        let connection = named(api, &slot.app, wanted).await?;
+        api.bind(&Bind { flow: flow.clone(), slot: slot.name.clone(), connection: connection.id }).await?;
+    }
+    let several = api.connections(Some(&slot.app)).await?.len() > 1;
+    let before = line(api.preflight(&file).await?);
+    let Some(before) = before.filter(|line| line.reason.is_some()) else {
+        let connection = line(api.preflight(&file).await?).and_then(|line| line.connection);
+        if let (Some(c), true) = (&connection, terminal.interactive()) {
+            let account = c.account.as_ref().map(|a| format!(" as {a}")).unwrap_or_default();
+            terminal.say(&format!("  Slot {} uses \u{201c}{}\u{201d}{account}.\n", slot.name, c.nickname));
+        }
+        return Ok(Linked { chosen: several && with.connection.is_some(), connection, ..Linked::default() });
+    };
+    let open = api.prompts(Some("open"), Some(&slot.app)).await?;
+    let Some(prompt) = line(api.raise(&file).await?).and_then(|line| line.prompt) else { return Ok(Linked::default()) };
+    let is_new = open.iter().all(|known| known.id != prompt.id);
+    if !terminal.interactive() || with.later {
+        return Ok(Linked { prompt: Some(prompt), is_new, ..Linked::default() });
+    }
+    let ask = Ask::of_prompt(&prompt, api.session().auth(&slot.app).as_deref());
+    let outcome = answer::interactive(api, terminal, &ask, &AnswerOptions::default(), &mut Progress::default()).await?;
+    terminal.say("\n");
+    match outcome {
+        Outcome::Later => Ok(Linked { prompt: Some(prompt), is_new, ..Linked::default() }),
+        Outcome::Connected(_) | Outcome::Used => {
+            let connection = line(api.preflight(&file).await?).and_then(|line| line.connection);
+            let chosen = before.reason == Some(PromptReason::Choose) || several;
+            Ok(Linked { connection, chosen, ..Linked::default() })
+        }
+    }
+}
+
+fn line(preflight: flowdeck_server::wire::Preflight) -> Option<flowdeck::connections::PreflightLine> {
+    preflight.lines.into_iter().next()
+}
+
+async fn named(api: &Api, app: &AppName, wanted: &str) -> Result<ConnectionView> {
+    let all = api.connections(Some(app)).await?;
+    if let Some(found) = all.iter().find(|c| c.nickname.as_str() == wanted || c.id.to_string() == wanted) {
+        return Ok(found.clone());
+    }
+    let names: Vec<&str> = all.iter().map(|c| c.nickname.as_str()).collect();
+    let known = if names.is_empty() { format!("connect it: flowdeck connect {app}") } else { format!("there are {}", names.join(", ")) };
+    bail!(usage(format!("there is no connection `{}` of {app}; {known}", wanted.chars().take(60).collect::<String>())))
+}
+
+impl Linked {
+    /// Takes back what only this command asked.
+    pub(crate) async fn call_off(&self, api: Option<&Api>) {
+        if let (Some(api), Some(prompt), true) = (api, &self.prompt, self.is_new) {
+            api.close_prompt(prompt.id).await.ok(); // It ends by itself otherwise.
+        }
+    }
+
+    /// Says what waits, and how the command ends.
+    pub(crate) fn end(&self, with: &With, terminal: &mut Terminal) -> End {
+        let Some(prompt) = &self.prompt else { return End::Fine };
+        let command = answer_command(prompt);
+        let asked = terminal.interactive() || with.later;
+        if with.json {
+            out::json(&json!({ "type": "prompt", "prompt": prompt, "command": command }));
+        } else {
+            let style = terminal.style();
+            let slots: Vec<String> = prompt.slots.iter().map(|(_, slot)| slot.to_string()).collect();
+            let about = format!("Its slot has no connection to {} yet ({}). A run asks for it; or now:", prompt.app_title, slots.join(", "));
+            terminal.say(&format!("{}  {}\n", wrap(&about, style.text_width(), 0), style.key(&command)));
+        }
+        if asked { End::Fine } else { End::Waiting }
+    }
+}
