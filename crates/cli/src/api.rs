@@ -10,8 +10,8 @@ use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::table::{TableDecl, TableOp};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
-    About, Bind, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename, Retry,
-    RunList, Settle, Signal, StartRun, Switch, TableList, UseConnection,
+    About, Bind, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename,
+    Retry, RunList, Settle, Signal, StartRun, Switch, TableList, UseConnection,
 };
 use http::Method;
 use serde::Serialize;

@@ -38,7 +38,8 @@ pub(crate) fn suggestions(upstream: &[Upstream], known: &Known, wanted: &FieldTy
         walk(root, &name.kind, name.open, known, near, &mut found);
     }
     found.retain(|f: &Found| wanted.accepts(&f.kind));
-    found.sort_by_key(|f| (!is_exact(wanted, &f.kind), f.reference.path.len() > 2, f.near, f.reference.path.len()));
+    let is_part = |f: &Found| f.reference.path.iter().any(|part| matches!(part, PathPart::Index(_)));
+    found.sort_by_key(|f| (!is_exact(wanted, &f.kind), is_part(f), f.near, f.reference.path.len()));
     found.truncate(SUGGESTIONS_MAX);
     found
         .into_iter()

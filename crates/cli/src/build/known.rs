@@ -22,21 +22,25 @@ const DEPTH_MAX: usize = 32;
 pub(crate) struct Known(BTreeMap<String, Value>);
 
 impl Known {
-    /// From a run and its history. `flow` may be a helper of the flow that ran.
-    pub(crate) fn of_run(flow: &Flow, run: &RunView, entries: &[Entry], cards: &dyn Catalogue) -> Self {
+    /// From a run and its history. `flow` may be a helper of the flow that ran, `outer`.
+    pub(crate) fn of_run(flow: &Flow, outer: &Flow, run: &RunView, entries: &[Entry], cards: &dyn Catalogue) -> Self {
         let mut known = Self::default();
         let is_own = run.flow == flow.name;
         if is_own {
             known.set("input", run.input.to_value(), &flow.inputs);
             known.event(flow, run, cards);
         }
-        let trails = trails(&flow.cards);
+        let (callers, trails) = (trails(&outer.cards), trails(&flow.cards));
         for entry in entries {
             let EntryKind::StepFinished { outputs: Some(outputs), .. } = &entry.what else { continue };
             let path: Vec<&CardId> = entry.path.segments().iter().map(|s| &s.card).collect();
+            let is_of_outer = callers.iter().any(|trail| path.iter().copied().eq(trail.iter()));
+            if is_of_outer != is_own {
+                continue;
+            }
             let fits = |trail: &&Vec<CardId>| {
                 let rest = path.len().checked_sub(trail.len());
-                rest.is_some_and(|rest| (rest == 0) == is_own && path[rest..].iter().copied().eq(trail.iter()))
+                rest.is_some_and(|rest| (rest == 0 || !is_own) && path[rest..].iter().copied().eq(trail.iter()))
             };
             if let Some(id) = trails.iter().find(fits).and_then(|trail| trail.last()) {
                 let declared = outputs_of(super::places::find(&flow.cards, id), cards);
@@ -68,7 +72,9 @@ impl Known {
         for card in cards {
             let each = match &card.kind {
                 CardKind::ForEach(each) => Some(&each.each),
-                CardKind::Map { each, .. } | CardKind::Filter { each, .. } | CardKind::Reduce { each, .. } => Some(each),
+                CardKind::Map { each, .. } | CardKind::Filter { each, .. } | CardKind::Reduce { each, .. } => {
+                    Some(each)
+                }
                 _ => None,
             };
             if let Some(each) = each
@@ -170,23 +176,22 @@ helpers:
     }
 
     fn known(of_helper: bool) -> Known {
-        let mut flow = read(&Source::new("a.yaml", FLOW), None).flows.remove(0);
-        if of_helper {
-            flow = flow.helpers.shift_remove_index(0).unwrap().1;
-        }
+        let outer = read(&Source::new("a.yaml", FLOW), None).flows.remove(0);
+        let flow = if of_helper { &outer.helpers[0] } else { &outer };
         let entries = json!([
             entry("found", json!({ "people": [{ "name": "Ada" }, { "name": "Bo" }] })),
+            entry("line.inner", json!({ "date": "helper" })),
             entry("each[0].inner", json!({ "date": "one" })),
             entry("each[1].inner", json!({ "date": "two" })),
-            entry("line.inner", json!({ "date": "helper" })),
         ]);
         let run = json!({
-            "id": "run_00000000000000000000000001", "flow": "a", "hash": format!("sha256:{}", "0".repeat(64)),
+            "id": "run_00000000000000000000000001", "flow": "a", "hash": flowdeck::model::FlowHash::of(b""),
             "status": "finished", "started_at": 5, "token": "t", "input": { "who": "me", "code": "hush" },
+            "counts": { "steps": 4, "attempts": 0, "faults": 0, "entries": 4 },
         });
         let run: RunView = serde_json::from_value(run).unwrap();
         let entries: Vec<Entry> = serde_json::from_value(entries).unwrap();
-        Known::of_run(&flow, &run, &entries, &crate::files::cards(None).unwrap())
+        Known::of_run(flow, &outer, &run, &entries, &crate::files::cards(None).unwrap())
     }
 
     #[test]
@@ -207,7 +212,7 @@ helpers:
     #[test]
     fn a_helper_has_the_steps_below_its_calls() {
         let reference = Reference { root: "inner".into(), path: vec![PathPart::Key("date".into())] };
-        // The lane of the flow's own loop ends in the same id; its trail is longer than the helper's too.
+        // The flow's own loop has a card of the same id, and it ran later.
         assert_eq!(known(true).find(&reference), Some(&json!("helper")));
     }
 }

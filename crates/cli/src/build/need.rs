@@ -44,7 +44,8 @@ pub(crate) fn slot_for(
 
 /// A name for a further slot of an app.
 pub(crate) fn free_name(slots: &IndexMap<SlotName, Slot>, app: &AppName) -> Option<SlotName> {
-    let base: String = app.as_str().to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let base: String =
+        app.as_str().to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let numbered = (2..1_000).map(|n| format!("{base}_{n}"));
     let names = std::iter::once(base.clone()).chain(numbered).filter_map(|name| SlotName::new(&name).ok());
     names.into_iter().find(|name| !slots.contains_key(name))

@@ -200,12 +200,12 @@ impl<'a> Picker<'a> {
     }
 
     fn foot(&self, style: Style) -> String {
-        let count = match self.found.len() {
-            0 if self.lines.is_empty() => String::new(),
-            0 => "nothing fits; ".into(),
-            n => format!("{n} of {}; ", self.lines.len()),
+        let count = match (self.found.len(), self.is_text) {
+            (0, false) => "nothing fits; ".into(),
+            (0, true) => String::new(),
+            (n, _) => format!("{n} of {}; ", self.lines.len()),
         };
-        let keys = match (self.is_text, self.lines.is_empty()) {
+        let keys = match (self.is_text, self.found.is_empty()) {
             (false, _) => "type to filter, Enter takes",
             (true, true) => "Enter takes what you type",
             (true, false) => "type, or choose; Tab completes, Enter takes",

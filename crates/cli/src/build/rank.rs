@@ -29,6 +29,7 @@ pub(crate) fn rank<'a>(query: &str, lines: impl Iterator<Item = &'a Keys>) -> Ve
     let pattern = |kind| Pattern::new(query, CaseMatching::Ignore, Normalization::Smart, kind);
     let (near, exact) = (pattern(AtomKind::Fuzzy), pattern(AtomKind::Substring));
     let mut found: Vec<(u32, usize)> = Vec::new();
+    let mut scattered: Vec<(u32, usize)> = Vec::new();
     let mut letters = Vec::new();
     for (at, keys) in lines.enumerate() {
         let all = format!("{} {}", keys.name, keys.about);
@@ -36,13 +37,18 @@ pub(crate) fn rank<'a>(query: &str, lines: impl Iterator<Item = &'a Keys>) -> Ve
         // A name in which the words occur whole is meant before one with their letters scattered.
         let whole = exact.score(Utf32Str::new(&keys.name, &mut letters), &mut matcher);
         let by_words = exact.score(Utf32Str::new(&all, &mut letters), &mut matcher);
-        let score = match (whole, by_name, by_words) {
-            (Some(score), ..) => Some(20_000 + score),
-            (None, Some(score), _) => Some(10_000 + score),
-            (None, None, words) => words,
-        };
-        found.extend(score.map(|score| (score, at)));
+        match (whole, by_name, by_words) {
+            (Some(score), ..) => found.push((20_000 + score, at)),
+            (None, Some(score), None) => scattered.push((score, at)),
+            (None, _, Some(score)) => found.push((10_000 + score, at)),
+            (None, None, None) => {}
+        }
     }
+    // Letters in order are found in nearly every long name; only the best of those are meant.
+    let best = scattered.iter().map(|(score, _)| *score).max().unwrap_or(0);
+    let is_alone = found.is_empty();
+    scattered.retain(|(score, _)| *score * 10 >= best * if is_alone { 7 } else { 9 });
+    found.extend(scattered);
     found.sort_by_key(|(score, at)| (std::cmp::Reverse(*score), *at));
     found.into_iter().map(|(_, at)| at).collect()
 }
@@ -81,7 +87,8 @@ mod tests {
             ("separator", 3, 1),
             ("list", 0, 3),
             ("LIST PEOPLE", 2, 1),
-            ("if", 4, 1),
+            ("if", 4, 2),
+            ("lusers", 0, 1),
         ] {
             let lines = lines();
             let found = rank(query, lines.iter());

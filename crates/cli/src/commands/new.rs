@@ -3,6 +3,7 @@
 //! Must never overwrite a file unless told, nor write one that `check` or `fmt` would complain of.
 //! Tests: `crates/cli/tests/builder.rs`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -13,7 +14,7 @@ use flowdeck::{Cards, Diagnostic, Source};
 use serde_json::{Value, json};
 
 use super::add::{
-    Form, Given, Linked, Values, With, ask_fields, breakable, errors, link, palette_line, refuse, tell_error,
+    Form, Given, Linked, Values, With, ask_fields, errors, link, or_interrupted, palette_line, refuse, tell_error,
 };
 use crate::api::Api;
 use crate::build::control::STARTS;
@@ -22,10 +23,11 @@ use crate::build::need::{SlotChoice, slot_for};
 use crate::build::picker::{Line, Picked};
 use crate::build::save;
 use crate::end::{End, usage};
+use crate::interrupts::Interrupts;
 use crate::options::Globals;
+use crate::out;
 use crate::session::{self, Session};
 use crate::terminal::{Terminal, Typed};
-use crate::out;
 
 /// Most times that a name is asked.
 const TRIES_MAX: usize = 8;
@@ -61,24 +63,31 @@ pub(crate) struct New {
 }
 
 pub(crate) async fn run(new: &New, globals: &Globals) -> Result<End> {
-    let ended = breakable(Box::pin(made(new, globals))).await;
+    let ended = Box::pin(made(new, globals, &Interrupts::listen())).await;
     tell_error("made", new.with.json, &ended);
     ended
 }
 
-async fn made(new: &New, globals: &Globals) -> Result<End> {
+async fn made(new: &New, globals: &Globals, interrupts: &Interrupts) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || new.with.json);
     let cards = Session::cards_of(globals)?;
-    let Some(name) = name(new, &mut terminal).await? else { return away(&mut terminal) };
-    let path = new.file.clone().unwrap_or_else(|| {
-        let file = format!("{name}.flow.yaml");
-        if Path::new("flows").is_dir() { Path::new("flows").join(file) } else { file.into() }
+    let chosen = or_interrupted(interrupts, async {
+        let Some(name) = name(new, &mut terminal).await? else { return Ok(None) };
+        let path = new.file.clone().unwrap_or_else(|| {
+            let file = format!("{name}.flow.yaml");
+            if Path::new("flows").is_dir() { Path::new("flows").join(file) } else { file.into() }
+        });
+        if path.exists() && !new.force {
+            bail!("{} is there already; --force overwrites it", path.display());
+        }
+        let start = start(new, &cards, &mut terminal).await?;
+        Ok(start.map(|start| Draft { new, name, path, start, cards: &cards }))
     });
-    if path.exists() && !new.force {
-        bail!("{} is there already; --force overwrites it", path.display());
-    }
-    let Some(start) = start(new, &cards, &mut terminal).await? else { return away(&mut terminal) };
-    let draft = Draft { new, name, path, start, cards: &cards };
+    let draft = match chosen.await? {
+        ControlFlow::Continue(Some(draft)) => draft,
+        ControlFlow::Continue(None) => return away(&mut terminal),
+        ControlFlow::Break(end) => return Ok(end),
+    };
     if draft.start.app().is_some_and(|app| super::add::connects(&cards, app)) {
         return session::with(globals, async |api| {
             tokio::select! {
@@ -89,7 +98,9 @@ async fn made(new: &New, globals: &Globals) -> Result<End> {
         })
         .await;
     }
-    draft.finish(None, &mut terminal).await
+    match or_interrupted(interrupts, draft.finish(None, &mut terminal)).await? {
+        ControlFlow::Continue(end) | ControlFlow::Break(end) => Ok(end),
+    }
 }
 
 fn away(terminal: &mut Terminal) -> Result<End> {
@@ -159,7 +170,10 @@ async fn start(new: &New, cards: &Cards, terminal: &mut Terminal) -> Result<Opti
     let near = crate::build::rank::rank(word, lines.iter().map(|line| &line.keys));
     let near: Vec<&str> = near.iter().take(3).map(|at| all[*at].name.as_str()).collect();
     let near = if near.is_empty() { "manual, schedule, endpoint, delegated".into() } else { near.join(", ") };
-    bail!(usage(format!("nothing called `{}` starts flows; near it: {near}", word.chars().take(60).collect::<String>())))
+    bail!(usage(format!(
+        "nothing called `{}` starts flows; near it: {near}",
+        word.chars().take(60).collect::<String>()
+    )))
 }
 
 /// A flow on its way into a file.
@@ -194,6 +208,7 @@ impl Draft<'_> {
         let form = Form {
             name: &self.start.name,
             fields: &fields,
+            asks_all: false,
             more: self.start.more(),
             suggest: &|_: &FieldDecl, _| Vec::new(),
             check: &|values| Ok(self.look(slot.as_ref(), values)),
@@ -210,7 +225,7 @@ impl Draft<'_> {
             bail!("{} is there already; --force overwrites it", self.path.display());
         }
         self.tell(slot.as_ref(), &source, &linked, terminal);
-        Ok(linked.end(with, terminal))
+        Ok(linked.end(slot.as_ref().map_or("", |slot| slot.name.as_str()), with, terminal))
     }
 
     fn tell(&self, slot: Option<&NewSlot>, source: &Source, linked: &Linked, terminal: &mut Terminal) {

@@ -71,6 +71,25 @@ impl Terminal {
         }
     }
 
+    /// Waits until a text stands anywhere on the screen: lists are drawn over and over at one place.
+    #[allow(dead_code, reason = "only the builder's tests need it")]
+    pub(crate) fn wait_to_see(&mut self, wanted: &str) {
+        let deadline = Instant::now() + DEADLINE;
+        while !self.text().contains(wanted) {
+            match self.bytes.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(error) => panic!("`{wanted}` did not come ({error}):\n{}", self.text()),
+            }
+        }
+    }
+
+    /// Presses keys, with no Enter behind them.
+    #[allow(dead_code, reason = "only the builder's tests need it")]
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
     /// Types a line.
     pub(crate) fn type_line(&mut self, line: &str) {
         self.keys.write_all(format!("{line}\n").as_bytes()).unwrap();

@@ -10,8 +10,29 @@ use crate::read::snake_case;
 
 /// Words of expressions (CEL's grammar), which cannot begin a reference, and names that flows have by themselves.
 const OTHERS: &[&str] = &[
-    "event", "error", "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
-    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+    "event",
+    "error",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 /// Most numbers that are tried; a flow has fewer cards.
 const TRIES_MAX: usize = 100_000;

@@ -25,6 +25,8 @@ pub(crate) struct Form<'a> {
     pub(crate) name: &'a str,
     /// Its fields; those of a helper depend on which it is.
     pub(crate) fields: &'a dyn Fn(&Values) -> Vec<FieldDecl>,
+    /// Whether those without a default are asked for, needed or not: functions are little without them.
+    pub(crate) asks_all: bool,
     /// The type of fields under names of one's own.
     pub(crate) more: Option<FieldType>,
     /// What may fill a field.
@@ -56,7 +58,8 @@ impl Given {
             let declared = fields.iter().find(|f| f.key == key);
             let Some(kind) = declared.map(|f| &f.kind).or(more) else {
                 let known: Vec<&str> = fields.iter().map(|f| f.key.as_str()).collect();
-                let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
+                let known =
+                    if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
                 bail!(usage(format!("`{name}` has no field `{}`; {known}", short(key))));
             };
             if declared.is_some_and(|f| f.secret) && !text.contains("${") {
@@ -80,11 +83,23 @@ fn is_needed(field: &FieldDecl) -> bool {
     field.required && field.default.is_none()
 }
 
+/// A default that says nothing.
+fn is_blank(default: Option<&Value>) -> bool {
+    match default {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::Bool(_) | Value::Number(_)) => false,
+    }
+}
+
 /// Fills the fields: asks where somebody is there, else takes what was given. Nothing where they turned away.
 pub(crate) async fn ask(form: &Form<'_>, given: Given, terminal: &mut Terminal) -> Result<Option<Values>> {
     let Given(mut values) = given;
     let was_given = !values.is_empty();
-    let next = |values: &Values| (form.fields)(values).into_iter().find(|f| is_needed(f) && !values.contains_key(&f.key));
+    let next =
+        |values: &Values| (form.fields)(values).into_iter().find(|f| is_needed(f) && !values.contains_key(&f.key));
     if !terminal.interactive() {
         let missing: Vec<String> = (form.fields)(&values)
             .iter()
@@ -102,10 +117,18 @@ pub(crate) async fn ask(form: &Form<'_>, given: Given, terminal: &mut Terminal) 
             return Err(refuse(&source, &found, terminal));
         }
     }
+    let asks_all = form.asks_all && !was_given;
+    let mut asked: Vec<String> = Vec::new();
     for _ in 0..FIELDS_MAX {
-        let Some(field) = next(&values) else { break };
+        let is_next = |f: &FieldDecl| {
+            (is_needed(f) || (asks_all && is_blank(f.default.as_ref())))
+                && !values.contains_key(&f.key)
+                && !asked.contains(&f.key)
+        };
+        let Some(field) = (form.fields)(&values).into_iter().find(is_next) else { break };
         let Some(value) = one(form, &field, &values, terminal).await? else { return Ok(None) };
         values.extend(value.map(|value| (field.key.clone(), value)));
+        asked.push(field.key);
     }
     // Whoever gave fields ahead knows which; others are shown what else there is.
     if !was_given && others(form, &mut values, terminal).await?.is_none() {
@@ -182,7 +205,8 @@ async fn one(
             if !is_needed(field) {
                 return Ok(Some(None));
             }
-            terminal.say(&format!("  {}\n", style.bad(&format!("{} is needed; Esc leaves without a change", field.key))));
+            terminal
+                .say(&format!("  {}\n", style.bad(&format!("{} is needed; Esc leaves without a change", field.key))));
             continue;
         }
         let value = of_text(&typed, &field.kind);
@@ -190,8 +214,10 @@ async fn one(
         with.insert(field.key.clone(), value.clone());
         let (source, found) = (form.check)(&with)?;
         let (_, before) = (form.check)(values)?;
-        let found: Vec<Diagnostic> =
-            found.into_iter().filter(|d| !before.iter().any(|b| (b.code, &b.message) == (d.code, &d.message))).collect();
+        let found: Vec<Diagnostic> = found
+            .into_iter()
+            .filter(|d| !before.iter().any(|b| (b.code, &b.message) == (d.code, &d.message)))
+            .collect();
         found.iter().for_each(|d| terminal.say(&d.render(&source, style.colour)));
         if errors(&found).is_empty() {
             terminal.say(&format!("    {} {}\n", style.sign("→", "="), style.key(&typed)));

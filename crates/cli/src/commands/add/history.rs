@@ -31,7 +31,7 @@ pub(super) async fn known(api: &Api, flow: &Flow, outer: &Flow, cards: &Cards) -
             }
         }
         if entries.iter().any(|e| matches!(e.what, EntryKind::StepFinished { outputs: Some(_), .. })) {
-            return Ok(Known::of_run(flow, &run, &entries, cards));
+            return Ok(Known::of_run(flow, outer, &run, &entries, cards));
         }
     }
     Ok(Known::default())

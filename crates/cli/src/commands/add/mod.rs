@@ -9,6 +9,7 @@ mod plan;
 mod recent;
 mod slot;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -92,26 +93,20 @@ pub(crate) struct With {
 }
 
 pub(crate) async fn run(add: &Add, globals: &Globals) -> Result<End> {
-    let ended = breakable(Box::pin(added(add, globals))).await;
+    let ended = Box::pin(added(add, globals, &Interrupts::listen())).await;
     tell_error("added", add.with.json, &ended);
     ended
 }
 
-/// Ctrl-C ends it, and leaves the file as it was.
-pub(crate) async fn breakable(work: impl Future<Output = Result<End>>) -> Result<End> {
-    let interrupts = Interrupts::listen();
-    let mut work = std::pin::pin!(work);
+/// Work that Ctrl-C ends at once: nothing of it is left. Where a session is open, that is asked to end instead.
+pub(crate) async fn or_interrupted<T>(
+    interrupts: &Interrupts,
+    work: impl Future<Output = Result<T>>,
+) -> Result<ControlFlow<End, T>> {
     tokio::select! {
         biased;
-        ended = &mut work => return ended,
-        () = interrupts.heard(1) => {}
-    }
-    // A session that is open hears it too and closes; what has none ends here.
-    tokio::select! {
-        biased;
-        ended = &mut work => ended,
-        () = tokio::time::sleep(std::time::Duration::from_millis(500)) => Ok(End::Interrupted),
-        () = interrupts.heard(2) => Ok(End::Interrupted),
+        done = work => done.map(ControlFlow::Continue),
+        () = interrupts.heard(1) => Ok(ControlFlow::Break(End::Interrupted)),
     }
 }
 
@@ -127,17 +122,24 @@ pub(crate) fn tell_error(kind: &str, as_json: bool, ended: &Result<End>) {
     }
 }
 
-async fn added(add: &Add, globals: &Globals) -> Result<End> {
+async fn added(add: &Add, globals: &Globals, interrupts: &Interrupts) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || add.with.json);
     let cards = Session::cards_of(globals)?;
     let source = files::source(&add.file)?;
-    let mut plan = Plan::read(source, &cards, add.flow.as_ref(), &mut terminal).await?;
     let data = session::existing_data_folder(globals)?;
     let recent = recent::read(data.as_deref());
-    let Some(entry) = choose_card(add, &cards, &recent, &mut terminal).await? else { return away(&mut terminal) };
-    let Some(()) = plan.choose_place(add, &entry, &mut terminal).await? else { return away(&mut terminal) };
-    plan.name(add, &entry)?;
-
+    let chosen = or_interrupted(interrupts, async {
+        let mut plan = Plan::read(source, &cards, add.flow.as_ref(), &mut terminal).await?;
+        let Some(entry) = choose_card(add, &cards, &recent, &mut terminal).await? else { return Ok(None) };
+        let Some(()) = plan.choose_place(add, &entry, &mut terminal).await? else { return Ok(None) };
+        plan.name(add, &entry)?;
+        Ok(Some((plan, entry)))
+    });
+    let (mut plan, entry) = match chosen.await? {
+        ControlFlow::Continue(Some(chosen)) => chosen,
+        ControlFlow::Continue(None) => return away(&mut terminal),
+        ControlFlow::Break(end) => return Ok(end),
+    };
     let wants_connection = entry.app().is_some_and(|app| slot::connects(&cards, app));
     let wants_history = terminal.interactive() && data.as_ref().is_some_and(|data| data.join("store").is_dir());
     let ended = if wants_connection || wants_history {
@@ -150,7 +152,9 @@ async fn added(add: &Add, globals: &Globals) -> Result<End> {
         })
         .await?
     } else {
-        finish(add, &mut plan, &entry, &cards, None, &mut terminal).await?
+        match or_interrupted(interrupts, finish(add, &mut plan, &entry, &cards, None, &mut terminal)).await? {
+            ControlFlow::Continue(end) | ControlFlow::Break(end) => end,
+        }
     };
     if plan.is_written {
         recent::keep(session::existing_data_folder(globals)?.as_deref(), recent, &entry.name);
@@ -163,12 +167,7 @@ fn away(terminal: &mut Terminal) -> Result<End> {
     Ok(End::Fine)
 }
 
-async fn choose_card(
-    add: &Add,
-    cards: &Cards,
-    recent: &[String],
-    terminal: &mut Terminal,
-) -> Result<Option<Entry>> {
+async fn choose_card(add: &Add, cards: &Cards, recent: &[String], terminal: &mut Terminal) -> Result<Option<Entry>> {
     let all = entry::cards(cards);
     if let Some(name) = &add.card {
         return Ok(Some(named(all, name, cards)?));
@@ -205,7 +204,11 @@ fn named(all: Vec<Entry>, name: &str, cards: &Cards) -> Result<Entry> {
     let lines: Vec<Line> = all.iter().map(palette_line).collect();
     let near = rank::rank(name, lines.iter().map(|line| &line.keys));
     let near: Vec<&str> = near.iter().take(3).map(|at| all[*at].name.as_str()).collect();
-    let hint = if near.is_empty() { "`flowdeck cards list` names them".into() } else { format!("near it: {}", near.join(", ")) };
+    let hint = if near.is_empty() {
+        "`flowdeck cards list` names them".into()
+    } else {
+        format!("near it: {}", near.join(", "))
+    };
     bail!(usage(format!("there is no card `{}`; {hint}", name.chars().take(60).collect::<String>())))
 }
 
@@ -228,7 +231,7 @@ async fn finish(
         return away(terminal);
     };
     plan.write(add, entry, &values, &linked, terminal)?;
-    Ok(linked.end(&add.with, terminal))
+    Ok(linked.end(plan.slot(), &add.with, terminal))
 }
 
 /// What is wrong with a card that is not in the file yet; nothing was written.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use flowdeck::format::edit::{EditError, Edited, NewSlot, Place, Spot, free_id, insert_card};
 use flowdeck::format::{Upstream, read_upstream};
 use flowdeck::model::mapping::{Mapping, PathPart, Reference};
-use flowdeck::model::{CardId, CardKind, FieldDecl, FieldType, Flow, FlowName, SlotName, Trigger};
+use flowdeck::model::{CardId, CardKind, CardRole, FieldDecl, FieldType, Flow, FlowName, SlotName, Trigger};
 use flowdeck::{Cards, Checked, Diagnostic, Source};
 use serde_json::{Value, json};
 
@@ -106,6 +106,11 @@ impl<'c> Plan<'c> {
         &self.checked.flows[self.at.0]
     }
 
+    /// The slot of the card, once it is chosen; else empty.
+    pub(super) fn slot(&self) -> &str {
+        self.slot.as_ref().map_or("", SlotName::as_str)
+    }
+
     /// The flow or helper that gets the card.
     pub(super) fn flow(&self) -> &Flow {
         self.at.1.as_ref().and_then(|name| self.outer().helpers.get(name)).unwrap_or(self.outer())
@@ -154,7 +159,9 @@ impl<'c> Plan<'c> {
             Is::Control(control) => control.id_base(),
         };
         let id = match &add.id {
-            Some(id) if taken.contains(id.as_str()) => bail!(usage(format!("the flow has something called `{id}` already"))),
+            Some(id) if taken.contains(id.as_str()) => {
+                bail!(usage(format!("the flow has something called `{id}` already")))
+            }
             Some(id) => id.clone(),
             None => free_id(operation, &|id| taken.contains(id)).context("no id is free")?,
         };
@@ -259,6 +266,7 @@ impl<'c> Plan<'c> {
         let form = Form {
             name: &entry.name,
             fields: &|values| entry.fields(self.flow(), values),
+            asks_all: matches!(&entry.is, Is::Call(decl) if decl.role == CardRole::Function),
             more: entry.more(),
             suggest: &|field, values| self.suggestions(entry, known, field, values),
             check: &|values| self.look(entry, values, true),
@@ -355,7 +363,8 @@ impl<'c> Plan<'c> {
             terminal.say(&warning.render(&source, style.colour));
         }
         let sign = style.good(style.sign("✓", "+"));
-        let shown: String = shown_lines(&edited).map(|(n, line)| format!("  {} {line}\n", style.dim(&format!("{n:>4}")))).collect();
+        let shown: String =
+            shown_lines(&edited).map(|(n, line)| format!("  {} {line}\n", style.dim(&format!("{n:>4}")))).collect();
         terminal.say(&format!("{sign} Added {} to {}\n{shown}", style.bold(id.as_str()), self.source.name));
         Ok(())
     }
@@ -390,7 +399,9 @@ fn names_in(flow: &Flow) -> HashSet<String> {
             names.insert(card.id.to_string());
             let each = match &card.kind {
                 CardKind::ForEach(each) => Some(&each.each),
-                CardKind::Map { each, .. } | CardKind::Filter { each, .. } | CardKind::Reduce { each, .. } => Some(each),
+                CardKind::Map { each, .. } | CardKind::Filter { each, .. } | CardKind::Reduce { each, .. } => {
+                    Some(each)
+                }
                 CardKind::Times { name, .. } | CardKind::While { name, .. } | CardKind::Try { error: name, .. } => {
                     names.insert(name.to_string());
                     None

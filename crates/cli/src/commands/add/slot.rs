@@ -96,7 +96,11 @@ async fn named(api: &Api, app: &AppName, wanted: &str) -> Result<ConnectionView>
         return Ok(found.clone());
     }
     let names: Vec<&str> = all.iter().map(|c| c.nickname.as_str()).collect();
-    let known = if names.is_empty() { format!("connect it: flowdeck connect {app}") } else { format!("there are {}", names.join(", ")) };
+    let known = if names.is_empty() {
+        format!("connect it: flowdeck connect {app}")
+    } else {
+        format!("there are {}", names.join(", "))
+    };
     bail!(usage(format!("there is no connection `{}` of {app}; {known}", wanted.chars().take(60).collect::<String>())))
 }
 
@@ -109,7 +113,7 @@ impl Linked {
     }
 
     /// Says what waits, and how the command ends.
-    pub(crate) fn end(&self, with: &With, terminal: &mut Terminal) -> End {
+    pub(crate) fn end(&self, slot: &str, with: &With, terminal: &mut Terminal) -> End {
         let Some(prompt) = &self.prompt else { return End::Fine };
         let command = answer_command(prompt);
         let asked = terminal.interactive() || with.later;
@@ -117,8 +121,8 @@ impl Linked {
             out::json(&json!({ "type": "prompt", "prompt": prompt, "command": command }));
         } else {
             let style = terminal.style();
-            let slots: Vec<String> = prompt.slots.iter().map(|(_, slot)| slot.to_string()).collect();
-            let about = format!("Its slot has no connection to {} yet ({}). A run asks for it; or now:", prompt.app_title, slots.join(", "));
+            let about =
+                format!("Its slot {slot} has no connection to {} yet. A run asks for it; or now:", prompt.app_title);
             terminal.say(&format!("{}  {}\n", wrap(&about, style.text_width(), 0), style.key(&command)));
         }
         if asked { End::Fine } else { End::Waiting }

@@ -1,0 +1,221 @@
+//! `new` and `add` on a real terminal: the palette, a connection in place, fields completed with the last run's values.
+//!
+//! Must never need an account, or a network beyond loopback.
+//! Tests: this is the test; it also keeps the screens in `docs/building-flows.md`.
+#![allow(clippy::unwrap_used)]
+
+#[path = "first_minute/browser.rs"]
+mod browser;
+#[path = "builder/manual.rs"]
+mod manual;
+#[path = "first_minute/terminal.rs"]
+mod terminal;
+
+use std::fs;
+
+use browser::Browser;
+use portable_pty::CommandBuilder;
+use terminal::Terminal;
+
+/// A person's machine with an empty project.
+struct Machine {
+    folder: tempfile::TempDir,
+    browser: Browser,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["home", "runtime", "project"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        let browser = Browser::new(folder.path());
+        Self { folder, browser }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join("project").join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn start_with(&self, arguments: &[&str], columns: u16, variables: &[(&str, &str)]) -> Terminal {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_flowdeck"));
+        command.args(arguments);
+        command.env_clear();
+        command.cwd(self.folder.path().join("project"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("HOME", self.folder.path().join("home"));
+        command.env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"));
+        command.env("BROWSER", self.browser.command());
+        command.env("TERM", "xterm-256color");
+        variables.iter().for_each(|(name, value)| command.env(name, value));
+        Terminal::start(command, columns)
+    }
+
+    fn start(&self, arguments: &[&str]) -> Terminal {
+        self.start_with(arguments, 80, &[])
+    }
+}
+
+const FLOW: &str = "flow: team\ncards: []\n";
+
+#[test]
+fn a_flow_is_built_card_by_card() {
+    let machine = Machine::new();
+    let mut terminal = machine.start(&["new", "team.flow.yaml"]);
+    terminal.wait_to_see("Name of the flow [team]:");
+    terminal.type_line("");
+    terminal.wait_to_see("What starts it ›");
+    terminal.press("hand\r");
+    let (code, screen) = terminal.end();
+    assert_eq!((code, machine.read("team.flow.yaml").as_str()), (0, FLOW), "{screen}");
+
+    // A card of an app that is not connected: the same prompt as in a run, in place.
+    let mut terminal = machine.start(&["add", "team.flow.yaml"]);
+    terminal.wait_to_see("Card ›");
+    terminal.press("list peo");
+    terminal.wait_to_see("▸ playground/listPeople");
+    let palette = terminal.text();
+    terminal.press("\r");
+    terminal.wait_to_see("◆ Connect Playground");
+    terminal.wait_to_see("[?] help\n>");
+    terminal.type_line("o");
+    terminal.wait_to_see("Nickname");
+    terminal.type_line("");
+    machine.browser.allow();
+    terminal.wait_to_see("More fields ›");
+    terminal.press("status\r");
+    terminal.wait_to_see("status ›");
+    terminal.press("active\r");
+    terminal.wait_to_see("→ active");
+    terminal.wait_to_see("More fields ›");
+    terminal.press("\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("Connected playground “playground” as Robin Admin"), "{screen}");
+    let slots = "slots:\n  playground: { app: playground }\n";
+    let people =
+        "  - id: list_people\n    card: playground/listPeople\n    slot: playground\n    with: { status: active }\n";
+    assert_eq!(machine.read("team.flow.yaml"), format!("flow: team\n{slots}cards:\n{people}"));
+
+    let (code, screen) = machine.start(&["run", "team.flow.yaml"]).end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("[o]pen"), "the connection is there already:\n{screen}");
+
+    // What the run gave fills the fields of the next card.
+    let mut terminal = machine.start(&["add", "team.flow.yaml", "list/pluck"]);
+    terminal.wait_to_see("Put list/pluck where ›");
+    terminal.press("\r");
+    terminal.wait_to_see("list ›");
+    terminal.wait_to_see("22 items, the first {\"id\":");
+    let fields = terminal.text();
+    terminal.press("\x1b[B\r");
+    terminal.wait_to_see("→ ${list_people.people}");
+    terminal.wait_to_see("key ›");
+    terminal.press("name\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    let pluck = "  - id: pluck\n    card: list/pluck\n    with: { list: \"${list_people.people}\", key: name }\n";
+    assert_eq!(machine.read("team.flow.yaml"), format!("flow: team\n{slots}cards:\n{people}{pluck}"));
+    for tidy in [&["check", "team.flow.yaml"][..], &["fmt", "--check", "team.flow.yaml"]] {
+        let (code, screen) = machine.start(tidy).end();
+        assert_eq!(code, 0, "{screen}");
+    }
+
+    manual::check("palette", &palette);
+    manual::check("values", &fields);
+}
+
+#[test]
+fn leaving_and_ctrl_c_leave_the_file_as_it_was() {
+    let machine = Machine::new();
+    fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
+    for (keys, code) in [("\x1b", 0), ("\x03", 130)] {
+        let mut terminal = machine.start(&["add", "team.flow.yaml"]);
+        terminal.wait_to_see("Card ›");
+        terminal.press(keys);
+        let (ended, screen) = terminal.end();
+        assert_eq!(ended, code, "{screen}");
+        assert!(!screen.contains("Card ›"), "the list was taken back:\n{screen}");
+        assert_eq!(machine.read("team.flow.yaml"), FLOW);
+    }
+    // At the fields of a card whose connection was left for later, too.
+    let mut terminal = machine.start(&["add", "team.flow.yaml", "playground/createGroup"]);
+    terminal.wait_to_see("[?] help\n>");
+    terminal.type_line("l");
+    terminal.wait_to_see("name ›");
+    terminal.press("\x03");
+    assert_eq!(terminal.end().0, 130);
+    assert_eq!(machine.read("team.flow.yaml"), FLOW);
+    let left: Vec<_> = fs::read_dir(machine.path(".")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".team")), "{left:?}");
+}
+
+#[test]
+fn later_leaves_the_slot_unbound_and_says_so() {
+    let machine = Machine::new();
+    fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
+    let mut terminal = machine.start(&["add", "team.flow.yaml", "playground/listGroups"]);
+    terminal.wait_to_see("[?] help\n>");
+    terminal.type_line("l");
+    terminal.wait_to_see("More fields ›");
+    terminal.press("\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(
+        screen.contains("has no connection to Playground yet") && screen.contains("prompts answer prm_"),
+        "{screen}"
+    );
+    assert!(machine.read("team.flow.yaml").contains("    slot: playground\n"));
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_asked_again_with_the_checks_words() {
+    let machine = Machine::new();
+    fs::write(machine.path("team.flow.yaml"), "flow: team\ncards:\n  - id: now\n    card: date/now\n").unwrap();
+    let mut terminal =
+        machine.start_with(&["add", "team.flow.yaml", "times", "--after", "now"], 120, &[("NO_COLOR", "1")]);
+    terminal.wait_to_see("times ›");
+    terminal.press("${nwo.date}\r");
+    terminal.wait_to_see("nothing here is called `nwo`");
+    terminal.wait_to_see("times ›");
+    terminal.press("3\r");
+    terminal.wait_to_see("More fields ›");
+    terminal.press("\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(machine.read("team.flow.yaml").ends_with("  - id: rounds\n    times: 3\n    cards: []\n"));
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_not_written_over() {
+    let machine = Machine::new();
+    fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
+    let mut terminal = machine.start(&["add", "team.flow.yaml", "control/let"]);
+    terminal.wait_to_see("More fields ›");
+    let theirs = "flow: team\n# theirs\ncards: []\n";
+    fs::write(machine.path("team.flow.yaml"), theirs).unwrap();
+    terminal.press("\r");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 65, "{screen}");
+    assert!(screen.contains("changed by somebody else meanwhile"), "{screen}");
+    assert_eq!(machine.read("team.flow.yaml"), theirs);
+}
+
+#[test]
+fn a_terminal_without_a_moving_cursor_has_numbers() {
+    let machine = Machine::new();
+    fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
+    let mut terminal = machine.start_with(&["add", "team.flow.yaml"], 80, &[("TERM", "dumb")]);
+    terminal.wait_for("#1 to choose, words to filter):");
+    terminal.type_line("date now");
+    terminal.wait_for("#1 date/now");
+    terminal.wait_for("to filter):");
+    terminal.type_line("#1");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(machine.read("team.flow.yaml"), "flow: team\ncards:\n  - id: now\n    card: date/now\n");
+}
