@@ -150,6 +150,8 @@ fn leaving_and_ctrl_c_leave_the_file_as_it_was() {
     terminal.press("\x03");
     assert_eq!(terminal.end().0, 130);
     assert_eq!(machine.read("team.flow.yaml"), FLOW);
+    let (_, prompts) = machine.start(&["prompts", "list"]).end();
+    assert!(!prompts.contains("prm_"), "nothing waits for a card that was not added:\n{prompts}");
     let left: Vec<_> = fs::read_dir(machine.path(".")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".team")), "{left:?}");
 }

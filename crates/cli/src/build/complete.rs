@@ -37,7 +37,12 @@ pub(crate) fn suggestions(upstream: &[Upstream], known: &Known, wanted: &FieldTy
         let root = Reference { root: name.name.clone(), path: Vec::new() };
         walk(root, &name.kind, name.open, known, near, &mut found);
     }
-    found.retain(|f: &Found| wanted.accepts(&f.kind));
+    found.retain(|f: &Found| match (&f.kind, known.find(&f.reference)) {
+        // A type that tells nothing: the last value does.
+        (FieldType::Any, Some(Value::Null)) => *wanted == FieldType::Any,
+        (FieldType::Any, Some(value)) => wanted.accepts(&type_of(value)),
+        (kind, _) => wanted.accepts(kind),
+    });
     let is_part = |f: &Found| f.reference.path.iter().any(|part| matches!(part, PathPart::Index(_)));
     found.sort_by_key(|f| (!is_exact(wanted, &f.kind), is_part(f), f.near, f.reference.path.len()));
     found.truncate(SUGGESTIONS_MAX);

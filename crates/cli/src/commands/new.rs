@@ -14,7 +14,8 @@ use flowdeck::{Cards, Diagnostic, Source};
 use serde_json::{Value, json};
 
 use super::add::{
-    Form, Given, Linked, Values, With, ask_fields, errors, link, or_interrupted, palette_line, refuse, tell_error,
+    Form, Given, Linked, Values, Wanted, With, ask_fields, errors, link, or_interrupted, palette_line, refuse,
+    tell_error,
 };
 use crate::api::Api;
 use crate::build::control::STARTS;
@@ -90,15 +91,20 @@ async fn made(new: &New, globals: &Globals, interrupts: &Interrupts) -> Result<E
     };
     if draft.start.app().is_some_and(|app| super::add::connects(&cards, app)) {
         return session::with(globals, async |api| {
-            tokio::select! {
+            let mut linked = Linked::default();
+            let ended = tokio::select! {
                 biased;
-                ended = draft.finish(Some(api), &mut terminal) => ended,
+                ended = draft.finish(Some(api), &mut linked, &mut terminal) => ended,
                 () = api.session().interrupted() => Ok(End::Interrupted),
+            };
+            if !linked.is_kept {
+                linked.call_off(api).await;
             }
+            ended
         })
         .await;
     }
-    match or_interrupted(interrupts, draft.finish(None, &mut terminal)).await? {
+    match or_interrupted(interrupts, draft.finish(None, &mut Linked::default(), &mut terminal)).await? {
         ControlFlow::Continue(end) | ControlFlow::Break(end) => Ok(end),
     }
 }
@@ -186,37 +192,26 @@ struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    async fn finish(&self, api: Option<&Api>, terminal: &mut Terminal) -> Result<End> {
+    async fn finish(&self, api: Option<&Api>, linked: &mut Linked, terminal: &mut Terminal) -> Result<End> {
         let with = &self.new.with;
-        let (mut slot, mut linked) = (None, Linked::default());
-        if let (Some(app), Is::Call(decl)) = (self.start.app(), &self.start.is) {
-            if let SlotChoice::New(new) = slot_for(&Default::default(), app, with.slot.as_ref()).map_err(usage)? {
-                if let Some(api) = api {
-                    linked = link(api, terminal, &self.name, None, decl, &new, with).await?;
-                }
-                let nickname = linked.connection.as_ref().filter(|_| linked.chosen).map(|c| c.nickname.clone());
-                slot = Some(NewSlot { nickname, ..new });
-            }
-        } else if with.slot.is_some() || with.connection.is_some() {
-            bail!(usage(format!("`{}` needs no connection, so it has no slot", self.start.name)));
-        }
         let fields = |_: &Values| match &self.start.is {
             Is::Call(decl) => decl.inputs.clone(),
             Is::Control(start) => start.fields(),
         };
+        // What options say wrong is told before anything is asked.
         let given = Given::of_options(&self.start.name, with, &fields, self.start.more().as_ref())?;
+        if !terminal.interactive() {
+            given.has_all(&self.start.name, &fields)?;
+        }
+        let slot = self.slot(api, linked, terminal).await?;
         let form = Form {
-            name: &self.start.name,
             fields: &fields,
             asks_all: false,
             more: self.start.more(),
             suggest: &|_: &FieldDecl, _| Vec::new(),
             check: &|values| Ok(self.look(slot.as_ref(), values)),
         };
-        let Some(values) = ask_fields(&form, given, terminal).await? else {
-            linked.call_off(api).await;
-            return away(terminal);
-        };
+        let Some(values) = ask_fields(&form, given, terminal).await? else { return away(terminal) };
         let (source, found) = self.look(slot.as_ref(), &values);
         if !errors(&found).is_empty() {
             return Err(refuse(&source, &found, terminal));
@@ -224,8 +219,28 @@ impl Draft<'_> {
         if !save::create(&self.path, &source.text, self.new.force)? {
             bail!("{} is there already; --force overwrites it", self.path.display());
         }
-        self.tell(slot.as_ref(), &source, &linked, terminal);
+        self.tell(slot.as_ref(), &source, linked, terminal);
+        linked.is_kept = true;
         Ok(linked.end(slot.as_ref().map_or("", |slot| slot.name.as_str()), with, terminal))
+    }
+
+    /// The slot of an event card, and its connection.
+    async fn slot(&self, api: Option<&Api>, linked: &mut Linked, terminal: &mut Terminal) -> Result<Option<NewSlot>> {
+        let with = &self.new.with;
+        let (Some(app), Is::Call(decl)) = (self.start.app(), &self.start.is) else {
+            if with.slot.is_some() || with.connection.is_some() {
+                bail!(usage(format!("`{}` needs no connection, so it has no slot", self.start.name)));
+            }
+            return Ok(None);
+        };
+        let SlotChoice::New(slot) = slot_for(&Default::default(), app, with.slot.as_ref()).map_err(usage)? else {
+            return Ok(None);
+        };
+        if let Some(api) = api {
+            link(api, terminal, &Wanted { flow: &self.name, old: None, decl, slot: &slot, with }, linked).await?;
+        }
+        let nickname = linked.connection.as_ref().filter(|_| linked.chosen).map(|c| c.nickname.clone());
+        Ok(Some(NewSlot { nickname, ..slot }))
     }
 
     fn tell(&self, slot: Option<&NewSlot>, source: &Source, linked: &Linked, terminal: &mut Terminal) {

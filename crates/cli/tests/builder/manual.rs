@@ -22,7 +22,9 @@ pub(crate) fn check(name: &str, screen: &str) {
     let page_text = std::fs::read_to_string(page()).unwrap();
     let (before, rest) = page_text.split_once(&begin).unwrap_or_else(|| panic!("the page has no mark `{begin}`"));
     let (shown, after) = rest.split_once(end).unwrap();
-    let screen = screen.trim_end().to_owned() + "\n";
+    // How many cards there are in all is not what the page is about.
+    let total = regex::Regex::new(r"(?m)^(\d+ of )\d{3}; ").unwrap();
+    let screen = total.replace(screen.trim_end(), "${1}…; ").into_owned() + "\n";
     if is_update() {
         std::fs::write(page(), format!("{before}{begin}{screen}{end}{after}")).unwrap();
         return;

@@ -19,10 +19,11 @@ use crate::terminal::Terminal;
 const TRIES_MAX: usize = 20;
 const FIELDS_MAX: usize = 200;
 
+/// Says what is wrong with values so far, and the file that they would make.
+pub(crate) type Judge<'a> = dyn Fn(&Values) -> Result<(Source, Vec<Diagnostic>)> + 'a;
+
 /// What the fields of a card are, and how they are judged.
 pub(crate) struct Form<'a> {
-    /// The card.
-    pub(crate) name: &'a str,
     /// Its fields; those of a helper depend on which it is.
     pub(crate) fields: &'a dyn Fn(&Values) -> Vec<FieldDecl>,
     /// Whether those without a default are asked for, needed or not: functions are little without them.
@@ -32,7 +33,7 @@ pub(crate) struct Form<'a> {
     /// What may fill a field.
     pub(crate) suggest: &'a dyn Fn(&FieldDecl, &Values) -> Vec<Suggestion>,
     /// What is wrong with the values so far.
-    pub(crate) check: &'a dyn Fn(&Values) -> Result<(Source, Vec<Diagnostic>)>,
+    pub(crate) check: &'a Judge<'a>,
 }
 
 /// Values that options gave.
@@ -72,6 +73,22 @@ impl Given {
         }
         Ok(Self(values))
     }
+
+    /// Whether nothing that is needed is missing, where nobody can be asked.
+    ///
+    /// # Errors
+    /// A usage error with the options to add.
+    pub(crate) fn has_all(&self, name: &str, fields: &dyn Fn(&Values) -> Vec<FieldDecl>) -> Result<()> {
+        let missing: Vec<String> = fields(&self.0)
+            .iter()
+            .filter(|f| is_needed(f) && !self.0.contains_key(&f.key))
+            .map(|f| format!("--set {}=… ({}) {}", f.key, f.kind.word(), f.help))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        bail!(usage(format!("`{name}` needs\n  {}", missing.join("\n  "))))
+    }
 }
 
 fn short(text: &str) -> String {
@@ -98,17 +115,7 @@ fn is_blank(default: Option<&Value>) -> bool {
 pub(crate) async fn ask(form: &Form<'_>, given: Given, terminal: &mut Terminal) -> Result<Option<Values>> {
     let Given(mut values) = given;
     let was_given = !values.is_empty();
-    let next =
-        |values: &Values| (form.fields)(values).into_iter().find(|f| is_needed(f) && !values.contains_key(&f.key));
     if !terminal.interactive() {
-        let missing: Vec<String> = (form.fields)(&values)
-            .iter()
-            .filter(|f| is_needed(f) && !values.contains_key(&f.key))
-            .map(|f| format!("--set {}=… ({}) {}", f.key, f.kind.word(), f.help))
-            .collect();
-        if !missing.is_empty() {
-            bail!(usage(format!("`{}` needs\n  {}", form.name, missing.join("\n  "))));
-        }
         return Ok(Some(values));
     }
     if was_given {

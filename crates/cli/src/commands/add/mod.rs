@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 
 pub(crate) use fields::{Form, Given, ask as ask_fields};
-pub(crate) use slot::{Linked, connects, link};
+pub(crate) use slot::{Linked, Wanted, connects, link};
 
 use crate::api::Api;
 use crate::build::entry::{self, Entry};
@@ -144,11 +144,15 @@ async fn added(add: &Add, globals: &Globals, interrupts: &Interrupts) -> Result<
     let wants_history = terminal.interactive() && data.as_ref().is_some_and(|data| data.join("store").is_dir());
     let ended = if wants_connection || wants_history {
         session::with(globals, async |api| {
-            tokio::select! {
+            let ended = tokio::select! {
                 biased;
                 ended = finish(add, &mut plan, &entry, &cards, Some(api), &mut terminal) => ended,
                 () = api.session().interrupted() => Ok(End::Interrupted),
+            };
+            if !plan.linked.is_kept {
+                plan.linked.call_off(api).await;
             }
+            ended
         })
         .await?
     } else {
@@ -156,7 +160,7 @@ async fn added(add: &Add, globals: &Globals, interrupts: &Interrupts) -> Result<
             ControlFlow::Continue(end) | ControlFlow::Break(end) => end,
         }
     };
-    if plan.is_written {
+    if plan.linked.is_kept {
         recent::keep(session::existing_data_folder(globals)?.as_deref(), recent, &entry.name);
     }
     Ok(ended)
@@ -220,18 +224,19 @@ async fn finish(
     api: Option<&Api>,
     terminal: &mut Terminal,
 ) -> Result<End> {
-    let Some(linked) = plan.choose_slot(add, entry, api, terminal).await? else { return away(terminal) };
+    // What options say wrong is told before anything is asked.
+    let given = plan.given(entry, &add.with)?;
+    if !terminal.interactive() {
+        given.has_all(&entry.name, &|values| entry.fields(plan.flow(), values))?;
+    }
+    let Some(()) = plan.choose_slot(add, entry, api, terminal).await? else { return away(terminal) };
     let known = match (api, terminal.interactive()) {
         (Some(api), true) => history::known(api, plan.flow(), plan.outer(), cards).await?,
         _ => Default::default(),
     };
-    let given = plan.given(entry, &add.with)?;
-    let Some(values) = plan.fill(entry, given, &known, terminal).await? else {
-        linked.call_off(api).await;
-        return away(terminal);
-    };
-    plan.write(add, entry, &values, &linked, terminal)?;
-    Ok(linked.end(plan.slot(), &add.with, terminal))
+    let Some(values) = plan.fill(entry, given, &known, terminal).await? else { return away(terminal) };
+    plan.write(add, entry, &values, terminal)?;
+    Ok(plan.linked.end(plan.slot(), &add.with, terminal))
 }
 
 /// What is wrong with a card that is not in the file yet; nothing was written.

@@ -15,7 +15,7 @@ use flowdeck::{Cards, Checked, Diagnostic, Source};
 use serde_json::{Value, json};
 
 use super::fields::{Form, Given};
-use super::{Add, Linked, Values, With, ask_fields, errors, refuse, slot, write};
+use super::{Add, Linked, Values, Wanted, With, ask_fields, errors, refuse, slot, write};
 use crate::api::Api;
 use crate::build::complete::{self, Suggestion};
 use crate::build::entry::{Entry, Is};
@@ -40,7 +40,7 @@ pub(super) struct Plan<'c> {
     slot: Option<SlotName>,
     new_slot: Option<NewSlot>,
     upstream: Vec<Upstream>,
-    pub(super) is_written: bool,
+    pub(super) linked: Linked,
 }
 
 impl<'c> Plan<'c> {
@@ -97,7 +97,7 @@ impl<'c> Plan<'c> {
             slot: None,
             new_slot: None,
             upstream: Vec::new(),
-            is_written: false,
+            linked: Linked::default(),
         })
     }
 
@@ -199,14 +199,14 @@ impl<'c> Plan<'c> {
         entry: &Entry,
         api: Option<&Api>,
         terminal: &mut Terminal,
-    ) -> Result<Option<Linked>> {
+    ) -> Result<Option<()>> {
         let (Some(app), Is::Call(decl)) = (entry.app(), &entry.is) else {
             if add.with.slot.is_some() || add.with.connection.is_some() {
                 bail!(usage(format!("`{}` needs no connection, so it has no slot", entry.name)));
             }
-            return Ok(Some(Linked::default()));
+            return Ok(Some(()));
         };
-        let flow = self.flow();
+        let flow = self.flow().clone();
         let mut choice = slot_for(&flow.slots, app, add.with.slot.as_ref()).map_err(usage)?;
         if let SlotChoice::Several(names) = &choice {
             let all: Vec<&str> = names.iter().map(SlotName::as_str).collect();
@@ -235,18 +235,16 @@ impl<'c> Plan<'c> {
             }
             SlotChoice::Several(_) => return Ok(None),
         };
-        let linked = match api {
-            Some(api) if slot::connects(self.cards, app) => {
-                super::link(api, terminal, &flow.name, Some(flow), decl, &slot, &add.with).await?
-            }
-            _ => Linked::default(),
-        };
+        if let Some(api) = api.filter(|_| slot::connects(self.cards, app)) {
+            let wanted = Wanted { flow: &flow.name, old: Some(&flow), decl, slot: &slot, with: &add.with };
+            super::link(api, terminal, &wanted, &mut self.linked).await?;
+        }
         self.slot = Some(slot.name.clone());
         if is_new {
-            let nickname = linked.connection.as_ref().filter(|_| linked.chosen).map(|c| c.nickname.clone());
+            let nickname = self.linked.connection.as_ref().filter(|_| self.linked.chosen).map(|c| c.nickname.clone());
             self.new_slot = Some(NewSlot { nickname, ..slot });
         }
-        Ok(Some(linked))
+        Ok(Some(()))
     }
 
     /// The fields that options give.
@@ -264,7 +262,6 @@ impl<'c> Plan<'c> {
         terminal: &mut Terminal,
     ) -> Result<Option<Values>> {
         let form = Form {
-            name: &entry.name,
             fields: &|values| entry.fields(self.flow(), values),
             asks_all: matches!(&entry.is, Is::Call(decl) if decl.role == CardRole::Function),
             more: entry.more(),
@@ -333,27 +330,20 @@ impl<'c> Plan<'c> {
     }
 
     /// Checks the whole and replaces the file.
-    pub(super) fn write(
-        &mut self,
-        add: &Add,
-        entry: &Entry,
-        values: &Values,
-        linked: &Linked,
-        terminal: &mut Terminal,
-    ) -> Result<()> {
+    pub(super) fn write(&mut self, add: &Add, entry: &Entry, values: &Values, terminal: &mut Terminal) -> Result<()> {
         let edited = self.edited(entry, values)?;
         let (source, found) = self.look(entry, values, false)?;
         if !errors(&found).is_empty() {
             return Err(refuse(&source, &found, terminal));
         }
         write(&add.file, &self.source.text, &edited.text)?;
-        self.is_written = true;
+        self.linked.is_kept = true;
         let line = edited.text[..edited.card.start].matches('\n').count() + 1;
         let id = self.id.as_ref().context("the card has no id")?;
         if add.with.json {
             out::json(&json!({
                 "type": "added", "file": self.source.name, "flow": self.flow().name, "card": id, "name": entry.name,
-                "line": line, "slot": self.slot, "connection": linked.connection,
+                "line": line, "slot": self.slot, "connection": self.linked.connection,
                 "diagnostics": found.iter().map(Diagnostic::to_json).collect::<Vec<_>>(),
             }));
             return Ok(());

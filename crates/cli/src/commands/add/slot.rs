@@ -31,6 +31,8 @@ pub(crate) struct Linked {
     pub(crate) prompt: Option<PromptView>,
     /// Whether the prompt was not there before.
     is_new: bool,
+    /// Whether the file has the slot, so that its prompt stays.
+    pub(crate) is_kept: bool,
     /// Whether one of several was chosen, so that the slot should say which.
     pub(crate) chosen: bool,
 }
@@ -40,18 +42,20 @@ pub(crate) fn connects(cards: &Cards, app: &AppName) -> bool {
     cards.apps().auth(app).is_some_and(|auth| !auth.methods.is_empty())
 }
 
-/// Finds the connection of a slot, or asks for it.
-pub(crate) async fn link(
-    api: &Api,
-    terminal: &mut Terminal,
-    flow: &FlowName,
-    old: Option<&Flow>,
-    decl: &CardDecl,
-    slot: &NewSlot,
-    with: &With,
-) -> Result<Linked> {
-    let cards = api.session().cards();
-    let text = flow_of_slot(flow, old, decl, slot, cards);
+/// A slot of a flow that a card wants a connection for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) flow: &'a FlowName,
+    /// The flow as it is, where it is there.
+    pub(crate) old: Option<&'a Flow>,
+    pub(crate) decl: &'a CardDecl,
+    pub(crate) slot: &'a NewSlot,
+    pub(crate) with: &'a With,
+}
+
+/// Finds the connection of a slot, or asks for it. What is asked is in `linked` before the answer is.
+pub(crate) async fn link(api: &Api, terminal: &mut Terminal, wanted: &Wanted<'_>, linked: &mut Linked) -> Result<()> {
+    let Wanted { flow, old, decl, slot, with } = *wanted;
+    let text = flow_of_slot(flow, old, decl, slot, api.session().cards());
     let file = FlowFile { name: "slot.json".into(), text, flow: Some(flow.clone()), files: Default::default() };
     if let Some(wanted) = &with.connection {
         let connection = named(api, &slot.app, wanted).await?;
@@ -59,31 +63,32 @@ pub(crate) async fn link(
     }
     let several = api.connections(Some(&slot.app)).await?.len() > 1;
     let before = line(api.preflight(&file).await?);
-    let Some(before) = before.filter(|line| line.reason.is_some()) else {
-        let connection = line(api.preflight(&file).await?).and_then(|line| line.connection);
-        if let (Some(c), true) = (&connection, terminal.interactive()) {
+    let reason = before.as_ref().and_then(|line| line.reason);
+    if reason.is_none() {
+        linked.connection = before.and_then(|line| line.connection);
+        linked.chosen = several && with.connection.is_some();
+        if let (Some(c), true) = (&linked.connection, terminal.interactive()) {
             let account = c.account.as_ref().map(|a| format!(" as {a}")).unwrap_or_default();
             terminal.say(&format!("  Slot {} uses \u{201c}{}\u{201d}{account}.\n", slot.name, c.nickname));
         }
-        return Ok(Linked { chosen: several && with.connection.is_some(), connection, ..Linked::default() });
-    };
+        return Ok(());
+    }
     let open = api.prompts(Some("open"), Some(&slot.app)).await?;
-    let Some(prompt) = line(api.raise(&file).await?).and_then(|line| line.prompt) else { return Ok(Linked::default()) };
-    let is_new = open.iter().all(|known| known.id != prompt.id);
+    let Some(prompt) = line(api.raise(&file).await?).and_then(|line| line.prompt) else { return Ok(()) };
+    linked.is_new = open.iter().all(|known| known.id != prompt.id);
+    linked.prompt = Some(prompt.clone());
     if !terminal.interactive() || with.later {
-        return Ok(Linked { prompt: Some(prompt), is_new, ..Linked::default() });
+        return Ok(());
     }
     let ask = Ask::of_prompt(&prompt, api.session().auth(&slot.app).as_deref());
     let outcome = answer::interactive(api, terminal, &ask, &AnswerOptions::default(), &mut Progress::default()).await?;
     terminal.say("\n");
-    match outcome {
-        Outcome::Later => Ok(Linked { prompt: Some(prompt), is_new, ..Linked::default() }),
-        Outcome::Connected(_) | Outcome::Used => {
-            let connection = line(api.preflight(&file).await?).and_then(|line| line.connection);
-            let chosen = before.reason == Some(PromptReason::Choose) || several;
-            Ok(Linked { connection, chosen, ..Linked::default() })
-        }
+    if !matches!(outcome, Outcome::Later) {
+        linked.prompt = None;
+        linked.connection = line(api.preflight(&file).await?).and_then(|line| line.connection);
+        linked.chosen = reason == Some(PromptReason::Choose) || several;
     }
+    Ok(())
 }
 
 fn line(preflight: flowdeck_server::wire::Preflight) -> Option<flowdeck::connections::PreflightLine> {
@@ -106,8 +111,8 @@ async fn named(api: &Api, app: &AppName, wanted: &str) -> Result<ConnectionView>
 
 impl Linked {
     /// Takes back what only this command asked.
-    pub(crate) async fn call_off(&self, api: Option<&Api>) {
-        if let (Some(api), Some(prompt), true) = (api, &self.prompt, self.is_new) {
+    pub(crate) async fn call_off(&self, api: &Api) {
+        if let (Some(prompt), true) = (&self.prompt, self.is_new) {
             api.close_prompt(prompt.id).await.ok(); // It ends by itself otherwise.
         }
     }
