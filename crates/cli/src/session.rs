@@ -58,9 +58,20 @@ impl std::fmt::Debug for Session {
 
 /// Opens a session, does the work, closes it; Ctrl-C ends all of it and leaves runs resumable.
 pub(crate) async fn with(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
+    with_part(globals, Part::Works, work).await
+}
+
+/// As [`with`], for commands that only read: they work in a folder that cannot be written, too.
+pub(crate) async fn reading(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
+    let found = existing_data_folder(globals)?;
+    let part = if found.is_some_and(|data| writable(&data, may_write).is_err()) { Part::Looks } else { Part::Works };
+    with_part(globals, part, work).await
+}
+
+async fn with_part(globals: &Globals, part: Part, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
     let interrupts = Interrupts::listen();
     let api = tokio::select! {
-        session = Session::open(globals, interrupts.clone()) => Api::new(session?),
+        session = Session::open(globals, part, interrupts.clone()) => Api::new(session?),
         () = interrupts.heard(1) => return Ok(End::Interrupted),
     };
     // The work hears Ctrl-C too, and may have something to say before it ends.
@@ -83,17 +94,33 @@ async fn cut_short(interrupts: &Interrupts) {
     }
 }
 
+/// What a command wants of the data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// To work in it: where no process holds it, this one drives its runs.
+    Works,
+    /// To look, and to start nothing.
+    Looks,
+}
+
 impl Session {
-    /// Joins the data folder, as its holder or as a guest.
-    pub(crate) async fn open(globals: &Globals, interrupts: Interrupts) -> Result<Self> {
+    /// Joins the data folder, as its holder, as a guest, or only to look.
+    pub(crate) async fn open(globals: &Globals, part: Part, interrupts: Interrupts) -> Result<Self> {
         let data = data_folder(globals)?;
-        writable(&data, may_write)?;
+        if part == Part::Works {
+            writable(&data, may_write)?;
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
         let cards = files::cards(Some(&data))?;
+        let playground_url = match part {
+            // Nothing is asked of it, and a port would be kept in the folder.
+            Part::Looks => "http://127.0.0.1:1".to_owned(),
+            Part::Works => playground.url().await?,
+        };
         let mut builder = Runtime::builder()
             .key_file(key_file(globals)?)
-            .app_variable("playground_url", &playground.url().await?)
+            .app_variable("playground_url", &playground_url)
             .app_starter(playground.clone())
             .redirect_port(globals.redirect_port);
         for (name, address) in &globals.app_address {
@@ -103,7 +130,8 @@ impl Session {
             builder = builder.allow_http(host);
         }
         let socket = socket_path(&data, runtime_folder().as_deref());
-        let options = SessionOptions::new(data.clone(), socket, env!("CARGO_PKG_VERSION"), builder);
+        let mut options = SessionOptions::new(data.clone(), socket, env!("CARGO_PKG_VERSION"), builder);
+        options.looks = part == Part::Looks;
         let joined = RwLock::new(Joined::join(options).await?);
         Ok(Self { joined, cards, clock, playground, interrupts, redirect_port: globals.redirect_port, data })
     }
@@ -257,20 +285,20 @@ pub(crate) fn data_folder(globals: &Globals) -> Result<PathBuf> {
 }
 
 /// Refuses a folder that cannot be written, before several parts stumble over it.
-fn writable(data: &Path, may_write: impl Fn(&Path) -> bool) -> Result<()> {
+pub(crate) fn writable(data: &Path, may_write: impl Fn(&Path) -> bool) -> Result<()> {
     let folders = [data.to_owned(), data.join("store"), data.join("playground")];
     match folders.iter().find(|folder| folder.exists() && !may_write(folder)) {
         None => Ok(()),
         Some(folder) => Err(anyhow!(
-            "the data folder {} cannot be written, and even looking takes its lock. Make it writable with `chmod -R \
-             u+rwX '{}'`, or name another one with --data",
+            "the data folder {} cannot be written, so it can only be looked at: `flowdeck runs list`, `flowdeck \
+             doctor`. Make it writable with `chmod -R u+rwX '{}'`, or name another one with --data",
             folder.display(),
             data.display()
         )),
     }
 }
 
-fn may_write(folder: &Path) -> bool {
+pub(crate) fn may_write(folder: &Path) -> bool {
     rustix::fs::access(folder, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
 }
 

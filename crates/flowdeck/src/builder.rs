@@ -47,6 +47,7 @@ pub struct RuntimeBuilder {
     policy: Policy,
     limits: Limits,
     seed: Option<u64>,
+    looks: bool,
 }
 
 /// Where everything durable lives.
@@ -86,6 +87,7 @@ impl Default for RuntimeBuilder {
             policy: Policy::default(),
             limits: Limits::default(),
             seed: None,
+            looks: false,
         }
     }
 }
@@ -252,6 +254,18 @@ impl RuntimeBuilder {
         self.open_with(Some(lock)).await
     }
 
+    /// Opens to look only: nothing is made ready, started, driven or asked, and starts are refused as
+    /// [`RuntimeError::Stopping`]. A data folder that cannot be written is looked at in a private copy.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; [`RuntimeError::Key`] also where there is no key file yet: none is made.
+    pub async fn look(mut self) -> Result<Runtime, RuntimeError> {
+        (self.looks, self.starter, self.handler) = (true, None, None);
+        let runtime = self.open_with(None).await?;
+        runtime.refuse_work();
+        Ok(runtime)
+    }
+
     async fn open_with(self, lock: Option<FolderLock>) -> Result<Runtime, RuntimeError> {
         let mut files = self.data_folder().map(DataFolder::app_files).transpose()?.unwrap_or_default();
         files.extend(self.app_files.iter().cloned());
@@ -294,7 +308,9 @@ impl RuntimeBuilder {
             seed: self.seed.unwrap_or_else(rand::random),
             limits: self.limits.clone(),
         });
-        engine.recover().await?;
+        if !self.looks {
+            engine.recover().await?;
+        }
         let (starter, handler) = (self.starter.clone(), self.handler);
         let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault };
         Runtime::wire(wired).await
@@ -315,7 +331,14 @@ impl RuntimeBuilder {
                     );
                     return Err(RuntimeError::Key { what });
                 }
-                Ok(MasterKey::load_or_create(path, &OsRandom)?)
+                match MasterKey::load(path)? {
+                    Some(key) => Ok(key),
+                    None if self.looks => {
+                        let what = format!("there is no key file {}; the first use makes it", path.display());
+                        Err(RuntimeError::Key { what })
+                    }
+                    None => Ok(MasterKey::load_or_create(path, &OsRandom)?),
+                }
             }
             (Key::None, Place::Memory) => Ok(MasterKey::from_bytes(rand::random())),
             (Key::None, _) => {
@@ -337,9 +360,10 @@ impl RuntimeBuilder {
         if lock.as_ref().is_some_and(|lock| lock.folder() != folder) {
             return Err(RuntimeError::Setting(format!("the lock is not that of {}", folder.display())));
         }
-        let options = self.store_options.clone();
+        let (options, looks) = (self.store_options.clone(), self.looks);
         let opening = tokio::task::spawn_blocking(move || match lock {
             Some(lock) => SledStore::open_locked(lock, options),
+            None if looks => SledStore::look(folder, options),
             None => SledStore::open(folder, options),
         });
         let opened =

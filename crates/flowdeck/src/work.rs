@@ -54,6 +54,12 @@ impl Runtime {
         Ok(())
     }
 
+    /// For looking only: nothing begins in this runtime.
+    pub(crate) fn refuse_work(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.engine().stop();
+    }
+
     /// Whether the background ended by itself: only a store that refuses its work does that. `stop` tells why.
     #[must_use]
     pub fn is_broken(&self) -> bool {

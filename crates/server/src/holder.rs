@@ -81,3 +81,35 @@ impl Holder {
         rested.and(stopped)
     }
 }
+
+/// A process that looks at a folder which nobody holds: it drives nothing, and nobody but itself asks it.
+#[derive(Debug)]
+pub(crate) struct Looker {
+    api: Api,
+    router: Router,
+}
+
+impl Looker {
+    pub(crate) async fn open(options: &SessionOptions) -> Result<Self, RuntimeError> {
+        let runtime = options.builder.clone().look().await?;
+        let api = Api::new(runtime, &options.version, &options.data.display().to_string(), false);
+        Ok(Self { router: api.router(), api })
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::in_process(self.router.clone())
+    }
+
+    pub(crate) fn runtime(&self) -> Option<Runtime> {
+        self.api.runtime().ok()
+    }
+
+    pub(crate) async fn end(self) -> Result<(), RuntimeError> {
+        let runtime = self.runtime();
+        self.api.close();
+        match runtime {
+            Some(runtime) => runtime.stop().await,
+            None => Ok(()),
+        }
+    }
+}

@@ -11,7 +11,7 @@ use flowdeck::{DataFolder, Runtime, RuntimeBuilder, RuntimeError};
 use http::Method;
 
 use crate::client::{CallError, Client};
-use crate::holder::Holder;
+use crate::holder::{Holder, Looker};
 use crate::wire::{About, PROTOCOL};
 
 pub use crate::socket::socket_path;
@@ -34,6 +34,9 @@ pub struct SessionOptions {
     pub join_within_ms: u64,
     /// Listen for OAuth callbacks on the redirect port while browser attempts are open.
     pub listen_for_callbacks: bool,
+    /// Look only: where no process holds the folder, this one drives nothing and serves nobody, and a folder that
+    /// cannot be written is looked at in a private copy.
+    pub looks: bool,
 }
 
 impl SessionOptions {
@@ -47,6 +50,7 @@ impl SessionOptions {
             version: version.to_owned(),
             join_within_ms: 10_000,
             listen_for_callbacks: true,
+            looks: false,
         }
     }
 }
@@ -56,6 +60,8 @@ impl SessionOptions {
 pub enum Role {
     /// It holds the folder and drives the runs.
     Holder,
+    /// Nobody holds the folder; this one only looks.
+    Looker,
     /// Another process does; this one talks to it.
     Guest,
 }
@@ -133,6 +139,7 @@ pub struct Session {
 #[derive(Debug)]
 enum Part {
     Holder(Box<Holder>),
+    Looker(Box<Looker>),
     Guest(Client),
 }
 
@@ -151,6 +158,7 @@ impl Session {
     pub fn role(&self) -> Role {
         match self.part {
             Part::Holder(_) => Role::Holder,
+            Part::Looker(_) => Role::Looker,
             Part::Guest(_) => Role::Guest,
         }
     }
@@ -160,6 +168,7 @@ impl Session {
     pub fn client(&self) -> Client {
         match &self.part {
             Part::Holder(holder) => holder.client(),
+            Part::Looker(looker) => looker.client(),
             Part::Guest(client) => client.clone(),
         }
     }
@@ -169,6 +178,7 @@ impl Session {
     pub fn runtime(&self) -> Option<Runtime> {
         match &self.part {
             Part::Holder(holder) => holder.runtime(),
+            Part::Looker(looker) => looker.runtime(),
             Part::Guest(_) => None,
         }
     }
@@ -193,6 +203,7 @@ impl Session {
     pub async fn end(self) -> Result<(), SessionError> {
         match self.part {
             Part::Holder(holder) => Ok(holder.end(true).await?),
+            Part::Looker(looker) => Ok(looker.end().await?),
             Part::Guest(_) => Ok(()),
         }
     }
@@ -205,6 +216,7 @@ impl Session {
     pub async fn end_now(self) -> Result<(), SessionError> {
         match self.part {
             Part::Holder(holder) => Ok(holder.end(false).await?),
+            Part::Looker(looker) => Ok(looker.end().await?),
             Part::Guest(_) => Ok(()),
         }
     }
@@ -215,8 +227,15 @@ async fn joined(options: &SessionOptions) -> Result<Part, SessionError> {
     let store = DataFolder::new(&options.data).store();
     let until = tokio::time::Instant::now() + Duration::from_millis(options.join_within_ms);
     loop {
-        let pid = match try_lock(&store).map_err(RuntimeError::from) {
-            Ok(lock) => return Ok(Part::Holder(Box::new(Holder::open(options, lock).await?))),
+        let taken = match options.looks {
+            true => Looker::open(options).await.map(|looker| Part::Looker(Box::new(looker))),
+            false => match try_lock(&store) {
+                Ok(lock) => return Ok(Part::Holder(Box::new(Holder::open(options, lock).await?))),
+                Err(error) => Err(RuntimeError::from(error)),
+            },
+        };
+        let pid = match taken {
+            Ok(part) => return Ok(part),
             Err(RuntimeError::Held { pid, .. }) => pid,
             Err(error) => return Err(error.into()),
         };

@@ -7,11 +7,12 @@
 mod support;
 
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use flowdeck::{RunView, Status};
 use flowdeck_server::client::CallError;
-use flowdeck_server::session::{Role, Session, SessionError};
+use flowdeck_server::session::{Role, Session, SessionError, SessionOptions};
 use flowdeck_server::wire::RunEvent;
 use futures_util::StreamExt as _;
 use http::Method;
@@ -144,4 +145,48 @@ async fn a_stale_socket_of_a_dead_holder_is_replaced() {
     assert_eq!(session.role(), Role::Holder);
     let within = Duration::from_secs(30);
     tokio::time::timeout(within, session.end()).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_looks_drives_nothing_serves_nobody_and_is_the_guest_of_a_holder() {
+    let root = tempfile::tempdir().unwrap();
+    let (desk, url) = desk().await;
+    let joins = options(root.path(), builder(&url));
+    let looks = SessionOptions { looks: true, ..joins.clone() };
+    let holder = Session::join(joins.clone()).await.unwrap();
+    let guest = Session::join(looks.clone()).await.unwrap();
+    assert_eq!((holder.role(), guest.role()), (Role::Holder, Role::Guest));
+    let form = json!({ "app": "desk", "method": "token", "fields": { "token": "s3cret" }, "surface": "direct" });
+    call::<serde_json::Value>(&guest.client(), Method::POST, "/v1/attempts", form).await;
+    let run: RunView = call(&guest.client(), Method::POST, "/v1/runs", start(SLOW, json!({}))).await;
+    desk.called.notified().await;
+    let asked = desk.calls.load(Ordering::SeqCst);
+    // The holder is gone, as after a kill; its run could go on.
+    drop((guest, holder));
+    let looking = async {
+        loop {
+            match Session::join(SessionOptions { join_within_ms: 100, ..looks.clone() }).await {
+                Ok(looker) if looker.role() == Role::Looker => return looker,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    };
+    let looker = tokio::time::timeout(Duration::from_secs(60), looking).await.unwrap();
+    assert!(tokio::net::UnixStream::connect(&looks.socket).await.is_err(), "nobody is served");
+    let seen: RunView = get_json(&looker.client(), &format!("/v1/runs/{}", run.id)).await;
+    assert_eq!(seen.status, Status::Running);
+    assert_eq!(
+        refused(&looker.client(), Method::POST, "/v1/runs", start(SLOW, json!({}))).await.code,
+        "runtime.stopping"
+    );
+    looker.end().await.unwrap();
+    assert_eq!(desk.calls.load(Ordering::SeqCst), asked, "nothing was asked");
+    // Who works goes on with it.
+    desk.door.notify_one();
+    let holder = Session::join(joins).await.unwrap();
+    let path = format!("/v1/runs/{}/wait", run.id);
+    desk.door.notify_one();
+    let ended: RunView = get_json(&holder.client(), &path).await;
+    assert_eq!((holder.role(), ended.status), (Role::Holder, Status::Finished));
+    holder.end().await.unwrap();
 }

@@ -8,6 +8,7 @@ mod account;
 mod ballast;
 mod blobs;
 mod check;
+mod copy;
 mod fault;
 mod group;
 mod io;

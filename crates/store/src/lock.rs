@@ -60,6 +60,21 @@ pub fn try_lock(folder: &Path) -> Result<FolderLock, StoreError> {
     Ok(FolderLock { folder: folder.to_path_buf(), _file: file })
 }
 
+/// Keeps holders away while a folder that cannot be written is copied. Where no process ever held it there is no lock.
+pub(crate) fn share(folder: &Path) -> Result<Option<File>, StoreError> {
+    let failed = |cause: std::io::Error| fault::io(folder, "lock the data folder for looking", cause);
+    let mut file = match File::open(beside(folder, ".lock")) {
+        Ok(file) => file,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(failed(cause)),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(held(folder, &mut file)),
+        Err(cause) => Err(failed(cause.into())),
+    }
+}
+
 fn held(folder: &Path, file: &mut File) -> StoreError {
     let mut text = String::new();
     let read = file.take(32).read_to_string(&mut text);

@@ -13,8 +13,8 @@ use flowdeck_engine::ports::store::StoreError;
 use crate::fault;
 use crate::lock::beside;
 
-const CLOSING_TRIES_MAX: u32 = 1000;
-const CLOSING_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const CLOSING_TRIES_MAX: u32 = 1000;
+pub(crate) const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 const COPIES_MAX: u32 = 1000;
 
 /// sled, and whether anything was wrong with it: then every record must be looked at.

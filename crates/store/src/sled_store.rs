@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use flowdeck_engine::ports::store::{Delta, KeyValue, Scan, Space, Store, StoreError};
+use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::account::decode_own;
@@ -20,7 +21,7 @@ use crate::options::Options;
 use crate::queue::{Answer, Closed, Ending, Queue, Request};
 use crate::read::Reader;
 use crate::writer::Poison;
-use crate::{fault, open, record};
+use crate::{copy, fault, open, record};
 
 /// Sizes of a store on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct SledStore {
     poison: Poison,
     epoch: u64,
     lock: FolderLock,
+    /// Where this is only a copy; it goes last.
+    copy: Option<TempDir>,
 }
 
 impl fmt::Debug for SledStore {
@@ -79,7 +82,36 @@ impl SledStore {
                 writer.run(&ending.0);
             })
             .map_err(|cause| fault::io(lock.folder(), "start the writer", cause))?;
-        Ok(Self { reader, queue, writer: Some(writer), poison, epoch, lock })
+        Ok(Self { reader, queue, writer: Some(writer), poison, epoch, lock, copy: None })
+    }
+
+    /// Opens for looking: the folder itself where it can be written, else a private copy of it.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    pub fn look(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        let folder = folder.as_ref();
+        if copy::is_writable(folder) { Self::open(folder, options) } else { Self::open_copy(folder, options) }
+    }
+
+    /// Opens a private copy, which takes neither the folder's lock nor a byte of it and is gone when this is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Held`] while another process holds the folder; as [`SledStore::open`].
+    pub fn open_copy(folder: impl AsRef<Path>, options: Options) -> Result<Self, StoreError> {
+        let folder = folder.as_ref();
+        let (place, copied) = copy::copy(folder)?;
+        let options = Options { ballast_bytes: 0, free_bytes_min: 0, ..options };
+        match Self::open(copied, options) {
+            Ok(mut store) => {
+                store.copy = Some(place);
+                Ok(store)
+            }
+            Err(StoreError::Damaged { what, remedy, .. }) => {
+                Err(StoreError::Damaged { folder: folder.display().to_string(), what, remedy })
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads everything, also the files of large values. Reads go on meanwhile, commits wait.

@@ -89,7 +89,11 @@ enum OnOff {
 
 pub(crate) async fn run(command: &Connections, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || command.json);
-    session::with(globals, async |api| go(api, &mut terminal, command).await).await
+    let work = async |api: &Api| go(api, &mut terminal, command).await;
+    match command.command {
+        ConnectionsCommand::List { .. } | ConnectionsCommand::Show { .. } => session::reading(globals, work).await,
+        _ => session::with(globals, work).await,
+    }
 }
 
 async fn go(api: &Api, terminal: &mut Terminal, command: &Connections) -> Result<End> {

@@ -1,7 +1,7 @@
 //! `flowdeck doctor`: looks whether everything is in place here, and says what to do where it is not.
 //!
-//! Must never change anything, nor show a secret.
-//! Tests: `crates/cli/tests/first_minute.rs`.
+//! Must never change anything, start or drive a run, nor show a secret.
+//! Tests: `crates/cli/tests/looking.rs`, `crates/cli/tests/arguments.rs`.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::options::Globals;
 use crate::out;
 use crate::screen::connections::state_word;
 use crate::screen::style::{count, wrap};
-use crate::session::{self, Session};
+use crate::session::{self, Part, Session};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -73,7 +73,7 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
             Health::Notice,
             format!("{}; nothing is looked up in it, since it has no store or no key yet", folder.display()),
         )),
-        Some(folder) => match Session::open(globals, Interrupts::listen()).await {
+        Some(folder) => match Session::open(globals, Part::Looks, Interrupts::listen()).await {
             Err(error) => {
                 findings.push(finding("data folder", Health::Broken, format!("{}: {error:#}", folder.display())));
             }
@@ -160,9 +160,14 @@ async fn inside(api: &Api) -> Vec<Finding> {
     let mut findings = Vec::new();
     match api.about().await {
         Ok(about) => {
-            let here = if about.pid == std::process::id() { "this command" } else { "another command" };
-            let text = format!("{}, held by {here} (process {})", about.data, about.pid);
-            findings.push(finding("data folder", Health::Good, text));
+            let who = match about.pid == std::process::id() {
+                true => "no command works in it now".to_owned(),
+                false => format!("held by another command (process {})", about.pid),
+            };
+            findings.push(finding("data folder", Health::Good, format!("{}, {who}", about.data)));
+            if let Err(error) = session::writable(api.session().data(), session::may_write) {
+                findings.push(finding("data folder", Health::Notice, error.to_string()));
+            }
         }
         Err(error) => findings.push(finding("data folder", Health::Broken, format!("{error:#}"))),
     }

@@ -82,7 +82,10 @@ pub(crate) async fn run(prompts: &Prompts, globals: &Globals) -> Result<End> {
             answer_one(api, &mut terminal, answer).await
         }
     };
-    session::with(globals, work).await
+    match prompts.command {
+        PromptsCommand::List { .. } => session::reading(globals, work).await,
+        PromptsCommand::Answer(_) => session::with(globals, work).await,
+    }
 }
 
 async fn list(api: &Api, state: State, app: Option<&AppName>, as_json: bool) -> Result<End> {

@@ -152,7 +152,11 @@ enum How {
 
 pub(crate) async fn run(command: &Runs, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || command.json);
-    session::with(globals, async |api| go(api, &mut terminal, command).await).await
+    let work = async |api: &Api| go(api, &mut terminal, command).await;
+    match command.command {
+        RunsCommand::List { .. } | RunsCommand::Show { .. } => session::reading(globals, work).await,
+        _ => session::with(globals, work).await,
+    }
 }
 
 async fn go(api: &Api, terminal: &mut Terminal, command: &Runs) -> Result<End> {

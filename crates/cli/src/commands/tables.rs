@@ -105,7 +105,14 @@ enum TablesCommand {
 
 pub(crate) async fn run(command: &Tables, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || command.json);
-    session::with(globals, async |api| go(api, &mut terminal, command).await).await
+    let work = async |api: &Api| go(api, &mut terminal, command).await;
+    match command.command {
+        TablesCommand::List
+        | TablesCommand::Show { .. }
+        | TablesCommand::Rows { .. }
+        | TablesCommand::Export { .. } => session::reading(globals, work).await,
+        _ => session::with(globals, work).await,
+    }
 }
 
 async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End> {
