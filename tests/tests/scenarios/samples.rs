@@ -181,3 +181,47 @@ fn a_temporary_member_is_noted_when_the_event_comes() {
     let members = stage.suite.at(Service::Okta, "/api/v1/groups/00gtemp/users");
     assert!(members.as_array().unwrap().iter().all(|m| m["id"] != "00ugusgone"));
 }
+
+#[test]
+fn ten_active_users_are_told_of_by_flows_that_run_beside() {
+    let export = need!(sample("intro_to_lists_and_helper_flows"));
+    let stage = need!(seeds::stage());
+    let lists = channel(&stage, "lists");
+    stage.write("lists.flopack", &export.replace("C013NND62GZ", &lists));
+    stage.connect("okta", "aclarke preview", ADMIN, &[]);
+    stage.connect("slack", "demo slack", MIA, &[]);
+    let parent = stage.command(&["run", "lists.flopack", "--flow", "[Parent] List example"]).json();
+    assert_eq!(parent["status"], "finished", "{parent}");
+    let run = parent["run"].as_str().unwrap();
+    assert_eq!(stage.outputs(run, "reduce")[0]["value"], 10);
+    stage.proxy(Service::Slack).wait_for("POST", "/api/chat.postMessage", 10);
+    let there = messages(&stage, &lists);
+    let texts: BTreeSet<&str> = there.iter().filter_map(|m| m["text"].as_str()).collect();
+    assert_eq!((there.len(), texts.len()), (10, 10), "{texts:?}");
+    assert!(texts.iter().all(|t| t.ends_with(" is ACTIVE")), "{texts:?}");
+    let sent = stage.proxy(Service::Slack).seen();
+    assert!(
+        sent.iter().filter(|s| s.path.ends_with("postMessage")).all(|s| s.body.contains(r#""username":"Workflows""#))
+    );
+}
+
+#[test]
+fn a_name_is_cleaned_when_its_user_is_created() {
+    let export = need!(sample("special_character_validation_and_substitution"));
+    let stage = need!(seeds::stage());
+    stage.write("special.flopack", &export);
+    stage.connect("okta", "Okta", ADMIN, &["--scopes", "okta.logs.read,okta.users.read,okta.users.manage"]);
+    let profile =
+        json!({ "firstName": "\u{c0}n~ita", "lastName": "Sonder", "email": "sp@acme.test", "login": "sp@acme.test" });
+    let made =
+        stage.suite.ask(Service::Okta, http::Method::POST, "/api/v1/users", &json!({ "profile": profile })).json();
+    let target = json!([{ "id": made["id"], "type": "User", "alternateId": "sp@acme.test" }]);
+    let entry = json!({ "uuid": "e-9", "eventType": "user.lifecycle.create", "target": target });
+    stage.write("created.json", &json!({ "data": { "events": [entry] } }).to_string());
+    let words = ["run", "special.flopack", "--flow", "Special Character Validation", "--event", "created.json"];
+    assert_eq!(stage.command(&words).json()["status"], "finished");
+    let path = format!("/api/v1/users/{}", made["id"].as_str().unwrap());
+    let [update] = &stage.proxy(Service::Okta).acted("POST", &path)[..] else { panic!("one update") };
+    let sent: Value = update.body.parse().unwrap();
+    assert_eq!(sent, json!({ "profile": { "ValidatedName": "Anita" } }));
+}

@@ -63,7 +63,7 @@ fn seed() -> Value {
                 { "name": "mia", "real_name": "Mia Mill", "email": MIA },
                 { "name": "fay", "real_name": "Fay Fresh", "email": "fay.fresh@acme.test" },
             ],
-            "channels": [{ "name": "welcome" }, { "name": "builds" }, { "name": "calm" }, { "name": "blocks" }],
+            "channels": [{ "name": "welcome" }, { "name": "builds" }, { "name": "calm" }, { "name": "blocks" }, { "name": "lists" }],
         },
         "google": {
             "users": [{ "email": MIA, "name": "Mia Mill" }, { "email": MAX, "name": "Max Moor" }],

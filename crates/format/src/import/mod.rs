@@ -84,7 +84,8 @@ impl Export {
         let flows = &self.report.flows;
         let rules: [&dyn Fn(&&FlowPlace) -> bool; 4] =
             [&|f| f.flow == wanted, &|f| f.export_id == wanted, &|f| f.title == wanted, &|f| {
-                f.title.eq_ignore_ascii_case(wanted)
+                // Titles of exports often end in a space that nobody sees.
+                f.title.trim().eq_ignore_ascii_case(wanted.trim())
             }];
         rules.iter().find_map(|rule| flows.iter().find(rule))
     }
