@@ -86,7 +86,12 @@ fn main() {
         texts.map(|text| read(&Source::new("a.yaml", &text), Some(&cards)).diagnostics.len()).sum::<usize>()
     };
     let checking = timed(check);
-    println!("largest export: {} KB, {} flows, {} cards", bytes.len() / 1000, export.flows.len(), export.report.cards.len());
+    println!(
+        "largest export: {} KB, {} flows, {} cards",
+        bytes.len() / 1000,
+        export.flows.len(),
+        export.report.cards.len()
+    );
     println!("its JSON alone          {json:8.1} ms");
     println!("read into flows         {reading:8.1} ms");
     println!("printed and checked     {checking:8.1} ms");

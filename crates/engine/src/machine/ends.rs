@@ -186,8 +186,8 @@ impl Context<'_> {
         }
     }
 
-    /// Adds to an error which card failed, in which flow and run. The card is the one of the flow that sees the error:
-    /// where a helper failed, the card that called it.
+    /// Adds to an error which card failed, in which flow and run. It is seen from the flow that catches the error:
+    /// where a helper failed, the card is the one in the helper, and the flow the one that caught the error.
     pub(super) fn say_where(&self, error: &mut Value, frame: FrameId, path: &StepPath) {
         let Some(map) = error.as_object_mut() else { return };
         let helper = self.frame(frame).and_then(|f| self.program.blocks.get(f.block as usize)?.helper.as_ref());
