@@ -16,6 +16,7 @@ mod prompts;
 mod rehearsal;
 mod runtime;
 mod starter;
+pub mod testing;
 mod work;
 
 pub use builder::RuntimeBuilder;

@@ -1,13 +1,14 @@
 //! The stand-in for all apps: functions run for real, tables are the engine's, apps answer from a script or by type.
 //!
 //! Must never open a connection.
-//! Tests: below, and every sample.
+//! Tests: every sample.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck::Cards;
+use flowdeck::testing::{names, script};
 use flowdeck_apps::AppHost;
 use flowdeck_engine::ports::{CardCall, CardHost, CardOutcome, LookUp};
 use flowdeck_model::card::Ambient;
@@ -16,7 +17,6 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::made::{self, Mood};
-use crate::names;
 use crate::scenario::called_card;
 use crate::source::{Place, Sample, step_of};
 
@@ -110,7 +110,7 @@ impl StandIn {
                 let nth = used.entry(key).or_default();
                 let answer = &list[(*nth).min(list.len() - 1)];
                 *nth += 1;
-                (scripted(answer, decl), true)
+                (script::outcome(answer, decl), true)
             }
         }
     }
@@ -119,22 +119,6 @@ impl StandIn {
 fn failed(status: u16, message: &str, body: Value) -> CardOutcome {
     let fault = Fault::new(FaultCode::AppError, message).status(status).body(body);
     CardOutcome::Failed { fault, retry_after_ms: None, transient: false }
-}
-
-/// An answer of a script.
-fn scripted(answer: &Value, decl: Option<&CardDecl>) -> CardOutcome {
-    let declared = decl.map_or(&[][..], |d| d.outputs.as_slice());
-    if let Value::Object(error) = &answer["error"] {
-        let status = error.get("statusCode").and_then(Value::as_u64).and_then(|n| u16::try_from(n).ok());
-        let message = error.get("message").and_then(Value::as_str).unwrap_or("the app failed");
-        return failed(status.unwrap_or(500), message, error.get("body").cloned().unwrap_or_default());
-    }
-    let mut outputs = names::to_fields(declared, &answer["outputs"]);
-    if let Value::Array(records) = &answer["records"] {
-        let key = decl.and_then(|d| d.pages.clone()).unwrap_or_else(|| "records".into());
-        outputs.set(key, Value::Array(records.clone()));
-    }
-    CardOutcome::Done { outputs, next_page: None }
 }
 
 impl Catalogue for StandIn {
@@ -187,34 +171,5 @@ impl CardHost for StandIn {
 
     async fn look_up(&self, _call: CardCall) -> LookUp {
         LookUp::CannotTell
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn scripted_errors_carry_their_status() {
-        let CardOutcome::Failed { fault, .. } =
-            scripted(&json!({"error": {"statusCode": 404, "message": "gone"}}), None)
-        else {
-            panic!("not a failure")
-        };
-        assert_eq!((fault.status, fault.message.as_str()), (Some(404), "gone"));
-    }
-
-    #[test]
-    fn outputs_go_under_declared_keys() {
-        let mut decl = CardDecl::function("a/b".parse().unwrap(), "A", "B.");
-        let mut user = flowdeck_model::FieldDecl::new("user_id", flowdeck_model::FieldType::Text);
-        user.export_key = Some("User.ID".into());
-        decl.outputs.push(user);
-        let CardOutcome::Done { outputs, .. } = scripted(&json!({"outputs": {"User": {"ID": "1"}}}), Some(&decl))
-        else {
-            panic!("not done")
-        };
-        assert_eq!(outputs.get("user_id"), &json!("1"));
     }
 }

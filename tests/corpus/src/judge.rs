@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use flowdeck::testing::names;
 use flowdeck_engine::Status;
 use flowdeck_engine::machine::secrets::REDACTED;
 use flowdeck_model::{CardKind, Catalogue, FieldDecl, Fields, Flow, TableName, Value};
@@ -12,7 +13,6 @@ use serde_json::Map;
 
 use crate::host::{Called, StandIn};
 use crate::lenient::{Opaque, differs, is_empty, is_unset, said, short};
-use crate::names;
 use crate::results::left_behind;
 use crate::scenario::{Outcome, called_card};
 use crate::source::{Sample, card_of};

@@ -9,7 +9,6 @@ mod judge;
 mod known;
 mod lenient;
 mod made;
-mod names;
 mod native;
 mod report;
 mod results;

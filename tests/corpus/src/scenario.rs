@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
+use flowdeck::testing::begin;
 use flowdeck_apps::AppHost;
 use flowdeck_format::test_file::Test;
 use flowdeck_model::table::TableOp;
 use flowdeck_model::{CardKind, Flow, Millis, TableName};
 use serde::Serialize;
 
-use crate::begin;
 use crate::host::{Answers, StandIn};
 use crate::judge;
 use crate::lenient::Opaque;
@@ -76,7 +76,7 @@ async fn play(
     let mut opaque = Opaque::default();
     seed(scenario, &sample, &flow, &world, &mut opaque).await?;
     let mut last = None;
-    for start in begin::scripted(&flow, &scenario.inputs, clock, cards) {
+    for start in begin::starts(&flow, scenario, clock, cards) {
         last = Some(world.run(start).await?);
     }
     let ran = last.ok_or("it starts nothing")?;

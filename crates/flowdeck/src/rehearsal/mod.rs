@@ -28,6 +28,7 @@ use crate::clock::SystemClock;
 use crate::error::RuntimeError;
 use crate::host::Host;
 use crate::runtime::Runtime;
+pub(crate) use flowdeck_apps::placeholders as made_up;
 use stage::Stage;
 
 /// A card of an app that is about to be performed in a rehearsal.

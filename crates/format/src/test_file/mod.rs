@@ -56,6 +56,12 @@ pub struct Test {
     pub line: usize,
 }
 
+/// A time as test files write it.
+#[must_use]
+pub fn time(text: &str) -> Option<flowdeck_model::Millis> {
+    text.parse::<jiff::Timestamp>().ok().map(|t| flowdeck_model::Millis(t.as_millisecond()))
+}
+
 /// The parts of an expectation.
 pub const EXPECTED: &[&str] = &[
     "status",

@@ -36,7 +36,9 @@ pub(super) const TEST: &[&str] = &[
 pub(super) const INPUTS: &[&str] = &["args", "inputs", "events", "outputs", "http", "context"];
 /// Keys of an answer.
 pub(super) const ANSWER: &[&str] = &["outputs", "records", "error"];
-/// Keys of an error that an app answers, or a run ends with.
+/// Keys of an error that an app answers.
+pub(super) const ANSWERED_ERROR: &[&str] = &["statusCode", "message", "body"];
+/// Keys of an error that a run ends with.
 pub(super) const ERROR: &[&str] = &["statusCode", "message", "body", "code"];
 /// Keys of an expected request.
 pub(super) const REQUEST: &[&str] = &["card", "step", "method", "url", "headers", "body"];
@@ -144,7 +146,7 @@ impl Reader<'_> {
         for item in items {
             self.known(item, ANSWER, "an answer");
             if let Some(error) = item.get("error") {
-                self.known(error, ERROR, "an error");
+                self.known(error, ANSWERED_ERROR, "an error");
             }
             if let Some(records) = item.get("records") {
                 self.list(records, "`records`");

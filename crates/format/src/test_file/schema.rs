@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::read::{ANSWER, ERROR, INPUTS, REQUEST, TEST};
+use super::read::{ANSWER, ANSWERED_ERROR, ERROR, INPUTS, REQUEST, TEST};
 use super::{ENDS, EXPECTED};
 
 /// The JSON Schema of test files.
@@ -31,7 +31,7 @@ fn definitions() -> Value {
             "allOf": [object(ANSWER, |key| match key {
                 "outputs" => json!({ "type": "object", "description": "Outputs of the card by field, or by an export's group and key." }),
                 "records" => json!({ "type": "array", "description": "The items of a card that gives them page by page." }),
-                _ => object(ERROR, error_key),
+                _ => object(ANSWERED_ERROR, error_key),
             })],
             "minProperties": 1, "maxProperties": 1
         },

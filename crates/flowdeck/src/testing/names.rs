@@ -7,7 +7,8 @@ use flowdeck_model::export::key_base;
 use flowdeck_model::{FieldDecl, Fields, Value};
 
 /// `Group.Key`, or the key alone.
-pub(crate) fn full(group: &str, key: &str) -> String {
+#[must_use]
+pub fn full(group: &str, key: &str) -> String {
     if group.is_empty() { key.to_owned() } else { format!("{group}.{key}") }
 }
 
@@ -16,7 +17,8 @@ fn loose(text: &str) -> String {
 }
 
 /// The declared field, by the importer's rules in their order.
-pub(crate) fn bound<'d>(fields: &'d [FieldDecl], group: &str, key: &str) -> Option<&'d FieldDecl> {
+#[must_use]
+pub fn bound<'d>(fields: &'d [FieldDecl], group: &str, key: &str) -> Option<&'d FieldDecl> {
     let full = full(group, key);
     let own = |f: &&FieldDecl| f.export_key.is_none();
     let plain = key_base(key);
@@ -37,7 +39,8 @@ pub(crate) fn bound<'d>(fields: &'d [FieldDecl], group: &str, key: &str) -> Opti
 }
 
 /// The keys under which a value of this group and key may be, the likeliest first.
-pub(crate) fn candidates(fields: &[FieldDecl], group: &str, key: &str) -> Vec<String> {
+#[must_use]
+pub fn candidates(fields: &[FieldDecl], group: &str, key: &str) -> Vec<String> {
     let mut keys: Vec<String> = bound(fields, group, key).map(|f| f.key.clone()).into_iter().collect();
     if keys.is_empty() {
         keys.extend([key.to_owned(), full(group, key)]);
@@ -47,13 +50,31 @@ pub(crate) fn candidates(fields: &[FieldDecl], group: &str, key: &str) -> Vec<St
 }
 
 /// Values by group and key as the fields of a card.
-pub(crate) fn to_fields(decls: &[FieldDecl], groups: &Value) -> Fields {
+#[must_use]
+pub fn to_fields(decls: &[FieldDecl], groups: &Value) -> Fields {
     let mut fields = Fields::new();
     for (group, values) in groups.as_object().into_iter().flatten() {
         for (key, value) in values.as_object().into_iter().flatten() {
             for name in candidates(decls, group, key) {
                 fields.set(name, value.clone());
             }
+        }
+    }
+    fields
+}
+
+/// Outputs of an answer: by the card's own fields, or by an export's group and key.
+#[must_use]
+pub fn outputs(decls: &[FieldDecl], given: &Value) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in given.as_object().into_iter().flatten() {
+        let is_own = decls.iter().any(|f| f.key == *name) || !value.is_object();
+        if is_own {
+            fields.set(name.clone(), value.clone());
+            continue;
+        }
+        for (key, value) in value.as_object().into_iter().flatten() {
+            candidates(decls, name, key).into_iter().for_each(|key| fields.set(key, value.clone()));
         }
     }
     fields
@@ -74,6 +95,8 @@ mod tests {
         assert_eq!(bound(&fields, "", "First Name").unwrap().key, "first_name");
         assert_eq!(bound(&fields, "Inputs", "first_name_IM34TT").unwrap().key, "first_name");
         assert_eq!(candidates(&fields, "A", "b"), ["b", "A.b"]);
+        let own = outputs(&fields, &json!({"first_name": "Ada", "Request": {"Relative URL": "/x"}}));
+        assert_eq!((own.get("first_name"), own.get("path")), (&json!("Ada"), &json!("/x")));
         assert_eq!(to_fields(&fields, &json!({"Request": {"Relative URL": "/x"}})).get("path"), &json!("/x"));
     }
 }
