@@ -42,6 +42,7 @@ use crate::options::Globals;
   flowdeck init                              a first connection or a first flow, step by step
   flowdeck new; flowdeck add my.flow.yaml    build a flow card by card
   flowdeck check flows/*.yaml                what is wrong with flow files, and the fix
+  flowdeck test flows                        replay flows offline, compare what comes out
   flowdeck prompts list                      what waits for a connection
   flowdeck runs list                         what ran, what waits
   flowdeck explain not-connected             what an error means
@@ -66,6 +67,8 @@ enum Command {
     New(commands::new::New),
     /// Puts a card into a flow file: choose it, fill it in, connect its app in place.
     Add(commands::add::Add),
+    /// Replays flows offline and compares what comes out with what is expected.
+    Test(commands::test::Test),
     /// Makes native flow files of an Okta export.
     Import(commands::import::Import),
     /// Tidies flow files; comments stay.
@@ -119,6 +122,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Explain(explain) => commands::explain::run(explain),
         Command::New(new) => wait(commands::new::run(new, globals)),
         Command::Add(add) => wait(commands::add::run(add, globals)),
+        Command::Test(test) => wait(commands::test::run(test, globals)),
         Command::Run(run) => wait(commands::run::run(run, globals)),
         Command::Init(init) => wait(commands::init::run(init, globals)),
         Command::Connect(connect) => wait(commands::connect::run(connect, globals)),

@@ -142,6 +142,15 @@ impl Session {
         files::cards(data.as_deref())
     }
 
+    /// As [`Self::cards_of`], for work that reaches no app: the playground has an address all the same.
+    pub(crate) fn offline_cards(globals: &Globals) -> Result<Cards> {
+        let data = existing_data_folder(globals)?;
+        let own = data.map(|folder| flowdeck::DataFolder::new(folder).app_files()).transpose()?.unwrap_or_default();
+        let given = globals.app_address.iter().cloned();
+        let playground = ("playground_url".to_owned(), "https://playground.example".to_owned());
+        Ok(Cards::with_files(&given.chain([playground]).collect(), &own)?)
+    }
+
     /// A key that makes a repeated start the same run.
     pub(crate) fn fresh_key() -> String {
         format!("cli-{:032x}", rand::random::<u128>())

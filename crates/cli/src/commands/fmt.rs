@@ -3,10 +3,9 @@
 //! Must never write a file that it could not read whole, nor leave one half written.
 //! Tests: `crates/cli/tests/check.rs`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 
 use crate::end::{End, usage};
@@ -49,23 +48,11 @@ pub(crate) fn run(fmt: &Fmt) -> Result<End> {
             out::text(&format!("{}\n", source.name));
             end = End::WrongFile;
         } else if fmt.write && changed {
-            replace(path, &tidy)?;
+            files::replace(path, &tidy)?;
             out::text(&format!("{}\n", source.name));
         } else if !fmt.write && !fmt.check {
             out::text(&tidy);
         }
     }
     Ok(end)
-}
-
-/// Writes beside the file, then renames.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    let beside = path.with_extension("tidy-new");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().with_context(|| format!("write {}", path.display()))
 }

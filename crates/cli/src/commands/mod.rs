@@ -20,3 +20,4 @@ pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod schema;
 pub(crate) mod tables;
+pub(crate) mod test;

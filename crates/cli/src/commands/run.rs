@@ -4,6 +4,7 @@
 //! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
 
 mod dry;
+mod record;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::connections::SecretText;
-use flowdeck::model::{Fields, Flow, Value};
+use flowdeck::model::{Fields, Flow, RunId, Value};
 use flowdeck::{Cards, Source};
 use flowdeck_server::wire::{FlowFile, Preflight, Rehearse, StartRun};
 use serde_json::json;
@@ -36,6 +37,7 @@ use crate::{event, exports, files};
   flowdeck run new-user.flow.yaml --event user-created.json
   cat flow.yaml | flowdeck run - --json             one JSON object a line
   flowdeck run flows/welcome.flow.yaml --dry        reads are made, writes are only shown
+  flowdeck run flows/welcome.flow.yaml --record=flows      make a test of what happens
 
 Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 the file is wrong,
 75 paused and waiting (the message holds the command that answers), 130 after Ctrl-C.")]
@@ -64,6 +66,17 @@ pub(crate) struct Run {
     /// Make reads, show each write as the request it would be, and keep nothing.
     #[arg(long, conflicts_with = "key")]
     dry: bool,
+    /// Keep the answers of apps as a test file, in DIR or the data folder's `recordings`.
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        value_parser = clap::value_parser!(PathBuf),
+        conflicts_with = "dry"
+    )]
+    record: Option<PathBuf>,
 }
 
 pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
@@ -103,7 +116,12 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
         let asked = Rehearse { file, input, event };
         return session::with(globals, async |api| dry::dry(api, &mut terminal, run, &flow, &asked).await).await;
     }
-    session::with(globals, async |api| go(api, &mut terminal, run, file, &flow, input, event).await).await
+    session::with(globals, async |api| {
+        let (end, id) = go(api, &mut terminal, run, file, &flow, input, event).await?;
+        record::record(api, &mut terminal, run, globals, &flow, id).await?;
+        Ok(end)
+    })
+    .await
 }
 
 async fn go(
@@ -114,7 +132,7 @@ async fn go(
     flow: &Flow,
     input: Fields,
     event: Option<Fields>,
-) -> Result<End> {
+) -> Result<(End, RunId)> {
     let before = api.preflight(&file).await?;
     show_preflight(terminal, run, flow, &before);
     // One consent for what all cards of the flow need, instead of one a card.
@@ -132,7 +150,8 @@ async fn go(
     } else {
         Report::Text(Box::new(Timeline::new(flow, api.session().cards().clone(), terminal.style())))
     };
-    Watch::new(api, terminal, report, started.id, 0).follow_to_end().await
+    let end = Watch::new(api, terminal, report, started.id, 0).follow_to_end().await?;
+    Ok((end, started.id))
 }
 
 fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Preflight) {

@@ -13,6 +13,7 @@ pub(crate) mod runs;
 pub(crate) mod steps;
 pub(crate) mod style;
 pub(crate) mod table;
+pub(crate) mod tests;
 
 #[cfg(test)]
 mod golden;
