@@ -1,7 +1,7 @@
 //! JSON Web Tokens (RFC 7519).
 //!
 //! Must never take a token's word for its algorithm.
-//! Tests: the examples here; the card specification.
+//! Tests: the examples here; `tests/tokens.rs`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -105,6 +105,10 @@ fn sign_token(call: &mut Call<'_>) -> Result<Fields, Fault> {
         },
         _ => {}
     }
+    if header.get("alg").and_then(Value::as_str) != Some(algorithm.as_str()) {
+        return Err(Fault::bad_input(format!("the header names another algorithm than {algorithm}, which signs"))
+            .remedy("leave `alg` out of `header`, and choose the algorithm in `algorithm`"));
+    }
     let mut claims: Map<String, Value> = call.object("payload")?.cloned().unwrap_or_default();
     claims.extend(call.more().map(|(key, value)| (key.to_owned(), value.as_ref().clone())));
     for (key, claim) in [("audience", "aud"), ("issuer", "iss"), ("subject", "sub"), ("jwtid", "jti")] {
@@ -160,6 +164,10 @@ fn refused(call: &Call<'_>) -> Result<Result<Map<String, Value>, &'static str>, 
     let algorithm = call.text("algorithm");
     if header.get("alg").and_then(Value::as_str) != Some(algorithm.as_ref()) {
         return Ok(Err("it is signed with another algorithm"));
+    }
+    // RFC 7515, section 4.1.11: what must be understood and is not makes the token void.
+    if header.contains_key("crit") {
+        return Ok(Err("it asks for an extension that is not known here"));
     }
     if !sign::verify(&algorithm, &call.text("key"), signed.as_bytes(), &signature)? {
         return Ok(Err("the signature is wrong"));

@@ -1,17 +1,21 @@
 //! Signatures of JSON Web Algorithms (RFC 7518, section 3).
 //!
 //! Must never accept `none`, or a key of another kind than the algorithm's.
-//! Tests: HMAC through the examples of `jwt`; RSA and ECDSA have none yet.
+//! Tests: `tests/tokens.rs`; HMAC also through the examples of `jwt`.
 
 use flowdeck_model::Fault;
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, RsaKeyPair, UnparsedPublicKey};
 
-use super::{digest, keys};
+use super::digest;
+use super::keys::{self, Kind};
 
 /// All algorithms.
 pub(super) const ALGORITHMS: &[&str] =
     &["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"];
+
+/// Sizes of RSA keys that are accepted (RFC 7518, section 3.3).
+const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
 fn hash(algorithm: &str) -> &'static str {
     match &algorithm[2..] {
@@ -31,6 +35,40 @@ fn known(algorithm: &str) -> Result<(), Fault> {
     Err(Fault::bad_input(format!("`{}` is not a known algorithm", crate::value::short(algorithm))))
 }
 
+/// The bytes of a shared secret. A public key is known to everybody, so it is none: whoever checks a token with it
+/// as a shared secret takes a token of anybody (RFC 8725, section 2.1).
+fn shared<'k>(algorithm: &str, key: &'k str) -> Result<&'k [u8], Fault> {
+    if key.is_empty() {
+        return Err(Fault::bad_input("`key` is missing").remedy("give the shared secret"));
+    }
+    if keys::is_pem(key) {
+        let why = format!("the key is one of a pair (a PEM text), but {algorithm} needs a shared secret");
+        return Err(Fault::bad_input(why).remedy("choose RS…, PS… or ES… for this key, or give the shared secret"));
+    }
+    Ok(key.as_bytes())
+}
+
+/// The public key, if it is of the algorithm's kind.
+fn fitting(algorithm: &str, key: &str) -> Result<Vec<u8>, Fault> {
+    let public = keys::public(&keys::pem(key)?)?;
+    let needed = match algorithm {
+        "ES256" => Kind::P256,
+        "ES384" => Kind::P384,
+        _ => Kind::Rsa,
+    };
+    if public.kind != needed {
+        let (needed, found) = (needed.word(), public.kind.word());
+        return Err(Fault::bad_input(format!("{algorithm} needs {needed}, but the key is {found}"))
+            .remedy("give the public key of whoever signs, or choose the algorithm it is for"));
+    }
+    let bits = if needed == Kind::Rsa { keys::modulus_bits(&public.bytes) } else { None };
+    if let Some(bits) = bits.filter(|bits| !RSA_BITS.contains(bits)) {
+        return Err(Fault::bad_input(format!("the RSA key has {bits} bits, but only 2048 to 8192 are safe to use"))
+            .remedy("whoever signs needs a new key"));
+    }
+    Ok(public.bytes)
+}
+
 /// Signs.
 ///
 /// # Errors
@@ -38,10 +76,7 @@ fn known(algorithm: &str) -> Result<(), Fault> {
 pub(super) fn sign(algorithm: &str, key: &str, data: &[u8]) -> Result<Vec<u8>, Fault> {
     known(algorithm)?;
     if algorithm.starts_with("HS") {
-        if key.is_empty() {
-            return Err(Fault::bad_input("`key` is missing").remedy("give the shared secret"));
-        }
-        return digest::mac(hash(algorithm), key.as_bytes(), data);
+        return digest::mac(hash(algorithm), shared(algorithm, key)?, data);
     }
     let pem = keys::pem(key)?;
     let unfit = |why: &str| {
@@ -86,7 +121,7 @@ pub(super) fn verify(algorithm: &str, key: &str, data: &[u8], found: &[u8]) -> R
         let differences = expected.iter().zip(found).fold(0, |sum, (a, b)| sum | (a ^ b));
         return Ok(expected.len() == found.len() && differences == 0);
     }
-    let public = keys::public(&keys::pem(key)?)?;
+    let public = fitting(algorithm, key)?;
     let kind: &dyn signature::VerificationAlgorithm = match algorithm {
         "RS256" => &signature::RSA_PKCS1_2048_8192_SHA256,
         "RS384" => &signature::RSA_PKCS1_2048_8192_SHA384,
