@@ -3,6 +3,7 @@
 //! Must never trust this machine's clock where the answer brings its own.
 //! Tests: below.
 
+use flowdeck_model::time::{http_date, retry_after_ms};
 use flowdeck_model::{Millis, Value};
 
 /// Longest pause believed; callers cap it further by the deadline.
@@ -12,26 +13,14 @@ const PAUSE_MS_MAX: u64 = 24 * 3_600_000;
 /// with a Unix time in seconds. Dates count from the answer's `Date`, else from `now`.
 pub(crate) fn after_ms(answer: &Value, reset_header: &str, now: Millis) -> Option<u64> {
     let header = |name: &str| answer["headers"][name].as_str().map(str::trim);
-    let sent_ms = header("date").and_then(http_date_ms).unwrap_or(now.0);
-    let until = |at_ms: i64| u64::try_from(at_ms.saturating_sub(sent_ms)).unwrap_or(0);
-    let pause_ms = match header("retry-after") {
-        Some(text) => match text.parse::<u64>() {
-            Ok(seconds) => Some(seconds.saturating_mul(1000)),
-            Err(_) => http_date_ms(text).map(until),
-        },
-        None => None,
-    };
+    let pause_ms = header("retry-after").and_then(|text| retry_after_ms(text, header("date"), now));
     let by_reset = || {
         let name = reset_header.to_ascii_lowercase();
         let seconds = header(&name).filter(|_| !name.is_empty())?.parse::<i64>().ok()?;
-        Some(until(seconds.saturating_mul(1000)))
+        let sent = header("date").and_then(http_date).unwrap_or(now);
+        Some(Millis(seconds.saturating_mul(1000)).since(sent))
     };
     pause_ms.or_else(by_reset).map(|ms| ms.min(PAUSE_MS_MAX))
-}
-
-fn http_date_ms(text: &str) -> Option<i64> {
-    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(at.as_millisecond())
 }
 
 #[cfg(test)]

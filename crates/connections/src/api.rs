@@ -58,7 +58,8 @@ pub struct RegistryOptions {
     pub attempt_ms: u64,
     /// Time for one call to a provider, in milliseconds.
     pub call_timeout_ms: u64,
-    /// Shortest and longest pause after a failed refresh, in milliseconds.
+    /// Shortest and longest pause after a failed refresh, in milliseconds. A provider may ask for a longer one, of an hour
+    /// at most; by chance each is up to a quarter longer.
     pub backoff_ms: (u64, u64),
 }
 

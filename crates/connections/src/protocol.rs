@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use flowdeck_egress::{Credential, Egress, EgressError, Redirects, Request, Sent};
+use flowdeck_model::Millis;
 use flowdeck_model::app::{ClientAuth, OAuth2, Probe};
+use flowdeck_model::time::retry_after_ms;
 use http::{HeaderValue, Method, header};
 use oauth2::TokenResponse as _;
 use oauth2::basic::BasicTokenResponse;
@@ -27,6 +29,8 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 pub(crate) struct Raw {
     pub(crate) status: u16,
     pub(crate) body: SecretText,
+    /// The pause that the answer asks for, in milliseconds.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 /// A token answer.
@@ -45,11 +49,19 @@ pub(crate) struct TokenFault {
     pub(crate) message: String,
     /// Whether the provider may have seen the request.
     pub(crate) sent: Sent,
+    /// The pause that the provider asks for, in milliseconds; not bounded yet.
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl TokenFault {
     pub(crate) fn unsent(message: impl Into<String>) -> Self {
-        Self { class: FailureClass::Transient, error: String::new(), message: message.into(), sent: Sent::No }
+        Self {
+            class: FailureClass::Transient,
+            error: String::new(),
+            message: message.into(),
+            sent: Sent::No,
+            retry_after_ms: None,
+        }
     }
 }
 
@@ -75,6 +87,7 @@ pub(crate) struct Client<'a> {
     pub(crate) extra: Vec<(String, String)>,
     pub(crate) hosts: HostRules,
     pub(crate) timeout_ms: u64,
+    pub(crate) now: Millis,
 }
 
 impl Client<'_> {
@@ -90,7 +103,9 @@ impl Client<'_> {
         request.app_hosts = self.hosts.private();
         let response = self.egress.send(request).await?;
         let body = String::from_utf8_lossy(&response.body).into_owned();
-        Ok(Raw { status: response.status.as_u16(), body: body.into() })
+        let header = |name| response.headers.get(name).and_then(|value| value.to_str().ok());
+        let pause = header(header::RETRY_AFTER).and_then(|text| retry_after_ms(text, header(header::DATE), self.now));
+        Ok(Raw { status: response.status.as_u16(), body: body.into(), retry_after_ms: pause })
     }
 
     /// The form as body, and who we are: in a header or in the form.
@@ -145,6 +160,7 @@ pub(crate) fn read_tokens(raw: &Raw, oauth: &OAuth2) -> Result<Tokens, TokenFaul
         error: error.clone().unwrap_or_default(),
         message,
         sent: Sent::Maybe,
+        retry_after_ms: raw.retry_after_ms,
     };
     if let Some(code) = &error {
         return Err(fault(format!("the provider answered `{}`", short(code))));

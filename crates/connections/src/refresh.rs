@@ -17,6 +17,7 @@ use crate::protocol::{Raw, TokenFault, Tokens, read_tokens, scrub};
 use crate::record::{ConnectionRecord, Intent, SealedTexts, encode, grant_key, key};
 use crate::registry::{Inner, Registry, Secrets, method_of, oauth_of, plain};
 use crate::secret::SecretText;
+use crate::trouble::pause_ms;
 
 /// Renewed, or why not now; the record's state tells the rest.
 pub(crate) enum Refreshed {
@@ -150,7 +151,7 @@ impl Inner {
             return Ok(None);
         }
         let texts = self.unseal("answer", record.id.to_bytes(), generation, &sealed).unwrap_or_default();
-        let raw = texts.get("body").map(|body| Raw { status: 200, body: body.clone() });
+        let raw = texts.get("body").map(|body| Raw { status: 200, body: body.clone(), retry_after_ms: None });
         Ok(raw.and_then(|raw| read_tokens(&raw, oauth).ok()))
     }
 
@@ -213,9 +214,9 @@ impl Inner {
             FailureClass::AppBroken | FailureClass::Transient => Happening::Trouble,
         };
         tracing::info!(connection = %seen.id, class = ?fault.class, sent = ?fault.sent, "a renewal failed");
-        let record = self
-            .mark(seen.id, seen.generation, happening, fault.class == FailureClass::AppBroken, &fault.message)
-            .await?;
+        let broken = fault.class == FailureClass::AppBroken;
+        let record =
+            self.mark_until(seen.id, seen.generation, happening, broken, &fault.message, fault.retry_after_ms).await?;
         let Some(at) = record.and_then(|r| r.retry_at) else { return Ok(Refreshed::Settled) };
         Ok(Refreshed::Later { retry_ms: at.since(self.now()).max(1), message: fault.message.clone() })
     }
@@ -229,6 +230,19 @@ impl Inner {
         setup: bool,
         reason: &str,
     ) -> Result<Option<ConnectionRecord>, StoreError> {
+        self.mark_until(id, generation, happening, setup, reason, None).await
+    }
+
+    /// [`Self::mark`], where the provider asked for a pause of so many milliseconds.
+    async fn mark_until(
+        &self,
+        id: ConnectionId,
+        generation: u64,
+        happening: Happening,
+        setup: bool,
+        reason: &str,
+        asked_ms: Option<u64>,
+    ) -> Result<Option<ConnectionRecord>, StoreError> {
         let _write = self.write.lock().await;
         let Some(mut record) = self.record(id).await? else { return Ok(None) };
         let Some(state) = next(record.state, happening).filter(|_| record.generation == generation) else {
@@ -240,8 +254,7 @@ impl Inner {
         record.state_reason = reason.to_owned();
         record.retry_at = None;
         if happening == Happening::Trouble {
-            let (shortest, longest) = self.parts.options.backoff_ms;
-            let pause = shortest.saturating_mul(1 << record.streak.min(20)).min(longest);
+            let pause = pause_ms(record.streak, self.parts.options.backoff_ms, asked_ms, &*self.parts.random);
             record.streak += 1;
             record.retry_at = Some(self.now().plus(pause));
             record.trouble_since = Some(record.trouble_since.unwrap_or(self.now()));
@@ -283,6 +296,7 @@ fn dead(message: &str) -> TokenFault {
         error: "interrupted".into(),
         message: message.into(),
         sent: Sent::Maybe,
+        retry_after_ms: None,
     }
 }
 

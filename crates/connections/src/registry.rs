@@ -352,6 +352,7 @@ impl Inner {
             secret: secrets.get("client_secret").filter(|s| !s.is_empty()).cloned(),
             hosts: HostRules::new(auth, fields, &self.parts.options.allow_http_hosts).map_err(wrong)?,
             timeout_ms: self.parts.options.call_timeout_ms,
+            now: self.now(),
         })
     }
 

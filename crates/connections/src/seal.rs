@@ -169,6 +169,7 @@ impl MasterKey {
         std::fs::remove_file(&fresh).ok(); // A leftover of an interrupted rotation is worth nothing.
         held.write(&fresh)?;
         std::fs::rename(&fresh, path).map_err(|e| io_error("replace", path, &e))?;
+        sync_folder(path)?;
         Ok(held)
     }
 
@@ -177,11 +178,22 @@ impl MasterKey {
             std::fs::create_dir_all(parent).map_err(|e| io_error("make the folder of", path, &e))?;
         }
         let made = Self::from_bytes(bytes::<32>(random));
-        match made.write(path) {
-            Ok(()) => Ok(made),
+        // Written beside and then given its name: nobody, and no crash, ever sees a part of a key file.
+        let fresh = path.with_extension(format!("{}.new", hex::encode(bytes::<8>(random))));
+        made.write(&fresh)?;
+        let named = std::fs::hard_link(&fresh, path);
+        std::fs::remove_file(&fresh).ok();
+        match named {
+            Ok(()) => {
+                // Before a secret is sealed with it the key must outlive a power cut.
+                sync_folder(path)?;
+                Ok(made)
+            }
             // Another process was faster: its key counts.
-            Err(SealError::Io { .. }) if path.exists() => Self::load_or_create(path, random),
-            Err(e) => Err(e),
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+                Self::load(path)?.ok_or_else(|| io_error("make", path, &e))
+            }
+            Err(e) => Err(io_error("make", path, &e)),
         }
     }
 
@@ -284,6 +296,13 @@ fn refuse_open_mode(_: &Path) -> Result<(), SealError> {
     Ok(())
 }
 
+/// Makes the names in the file's folder durable.
+fn sync_folder(path: &Path) -> Result<(), SealError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let synced = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|e| io_error("sync the folder of", path, &e))
+}
+
 fn io_error(what: &'static str, path: &Path, cause: &std::io::Error) -> SealError {
     SealError::Io { what, path: path.display().to_string(), cause: cause.to_string() }
 }
@@ -351,6 +370,27 @@ mod tests {
         let old = made.seal(&OsRandom, label("grant", 1, 1, "a"), "text");
         assert!(rotated.open(label("grant", 1, 1, "a"), &old).is_ok(), "older keys still open");
         assert!(!format!("{rotated:?}").contains(&hex::encode(*rotated.keys[0].bytes)));
+    }
+
+    #[test]
+    fn many_who_make_the_key_file_at_once_end_with_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("{round}/master.key"));
+            let start = std::sync::Barrier::new(8);
+            let ids: Vec<_> = std::thread::scope(|scope| {
+                let one = || {
+                    start.wait();
+                    MasterKey::load_or_create(&path, &OsRandom).map(|key| key.ids())
+                };
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                all.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let kept = MasterKey::load(&path).unwrap().unwrap().ids();
+            assert!(ids.iter().all(|found| found.as_ref() == Ok(&kept)), "{ids:?}");
+            let files = std::fs::read_dir(path.parent().unwrap()).unwrap().count();
+            assert_eq!(files, 1, "nothing is left beside the key file");
+        }
     }
 
     #[cfg(unix)]

@@ -11,7 +11,7 @@ use flowdeck_model::ConnectionId;
 use flowdeck_model::app::{AuthKind, OAuthGrant};
 use flowdeck_model::connect::{ConnectionState, Need, PromptReason, PromptState};
 use serde_json::json;
-use support::provider::{Provider, account, json_reply, text_reply};
+use support::provider::{Provider, Reply, account, json_reply, text_reply};
 use support::{BROWSER, Bench, app, authorize_url, done, field, name, need, oauth, query_of};
 
 const MINUTE: u64 = 60_000;
@@ -115,4 +115,36 @@ async fn a_refused_credential_that_cannot_be_checked_asks_a_person_in_the_end() 
     bench.registry.worked(&used);
     let registry = bench.registry.clone();
     bench.until(async || registry.connection(id).await.unwrap().state == ConnectionState::Active).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_and_for_an_hour_at_most() {
+    // The answer, its headers, and the shortest and longest pause that may follow, in milliseconds.
+    let date = "Mon, 21 Sep 2026 14:13:20 GMT";
+    let table: [(u16, Vec<(&'static str, &str)>, [u64; 2]); 6] = [
+        (429, vec![("retry-after", "120")], [120_000, 150_000]),
+        (503, vec![("retry-after", "Mon, 21 Sep 2026 14:15:20 GMT"), ("date", date)], [120_000, 150_000]),
+        (503, vec![("retry-after", "999999999")], [60 * MINUTE, 60 * MINUTE + 75_000]),
+        (429, vec![("retry-after", "soon")], [1_000, 1_250]),
+        (429, vec![("retry-after", "0")], [1_000, 1_250]),
+        (503, vec![], [1_000, 1_250]),
+    ];
+    for (status, headers, [shortest, longest]) in table {
+        let provider = Provider::start().await;
+        let (bench, _) = connected(&provider).await;
+        let owned: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        provider.tokens(move |_| Reply(status, owned.clone(), "busy".into()));
+        bench.clock.advance(60 * MINUTE);
+        let Decision::Later { retry_ms, .. } = bench.registry.authorize(&wanted()).await.unwrap() else { panic!() };
+        assert!((shortest..=longest).contains(&retry_ms), "{status} {headers:?}: {retry_ms}");
+        let calls = provider.token_calls().len();
+        provider.usual();
+        // Also another process, which only has what is on disk, waits.
+        let bench = bench.restart().await;
+        bench.clock.advance(retry_ms - 1);
+        assert!(matches!(bench.registry.authorize(&wanted()).await.unwrap(), Decision::Later { retry_ms: 1, .. }));
+        assert_eq!(provider.token_calls().len(), calls, "{status} {headers:?}: called too soon");
+        bench.clock.advance(1);
+        bench.ready(&wanted()).await;
+    }
 }

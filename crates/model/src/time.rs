@@ -33,9 +33,50 @@ impl Millis {
     }
 }
 
+/// The pause in milliseconds that `Retry-After` asks for: seconds, or a date (RFC 9110 10.2.3). A date counts from the
+/// answer's own `Date`, else from `now`: the other side's clock may go wrong. Callers bound it. `None` where it is neither.
+#[must_use]
+pub fn retry_after_ms(retry_after: &str, date: Option<&str>, now: Millis) -> Option<u64> {
+    let text = retry_after.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let sent = date.and_then(http_date).unwrap_or(now);
+    http_date(text).map(|at| at.since(sent))
+}
+
+/// Reads the date of an HTTP header (RFC 9110 5.6.7), `Mon, 21 Sep 2026 14:13:30 GMT`.
+#[must_use]
+pub fn http_date(text: &str) -> Option<Millis> {
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text.trim()).ok()?;
+    Some(Millis(at.as_millisecond()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_that_counts_from_the_answers_own() {
+        // 1 790 000 000 s is Mon, 21 Sep 2026 14:13:20 GMT.
+        let now = Millis(1_790_000_000_000);
+        let ahead = Some("Mon, 21 Sep 2026 15:13:20 GMT");
+        for (text, date, expected) in [
+            (" 3 ", None, Some(3_000)),
+            ("0", ahead, Some(0)),
+            ("Mon, 21 Sep 2026 14:13:30 GMT", None, Some(10_000)),
+            ("Mon, 21 Sep 2026 14:13:00 GMT", None, Some(0)),
+            ("Mon, 21 Sep 2026 15:13:25 GMT", ahead, Some(5_000)),
+            ("Mon, 21 Sep 2026 14:13:30 GMT", Some("today"), Some(10_000)),
+            ("18446744073709551615", None, Some(u64::MAX)),
+            ("99999999999999999999999", None, None),
+            ("-5", None, None),
+            ("soon", None, None),
+            ("", None, None),
+        ] {
+            assert_eq!(retry_after_ms(text, date, now), expected, "{text} {date:?}");
+        }
+    }
 
     #[test]
     fn prints_iso_with_milliseconds() {
