@@ -126,3 +126,19 @@ fn an_interrupted_command_says_how_the_run_goes_on() {
     assert_eq!(last["command"], format!("flowdeck runs resume {run}"));
     home.say(&["runs", "cancel", run]).check(0, &[]);
 }
+
+#[test]
+fn a_line_that_is_no_answer_does_not_end_an_attempt_that_is_pasted_back() {
+    let home = Home::new();
+    let mut command = home.command(&["connect", "playground", "--paste", "--no-input"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = "\ncertainly not it\nhttp://127.0.0.1:1/oauth/callback/playground\n";
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let out = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    let said = Said { code: out.status.code().unwrap(), out: text(out.stdout), err: text(out.stderr) };
+    let said = said.check(75, &["was not given", "--paste"]);
+    let both = format!("{}{}", said.out, said.err);
+    assert_eq!(both.matches("This is neither the address nor a code").count(), 2, "{both}");
+    assert!(!both.contains("certainly"), "what was pasted is not repeated: {both}");
+}

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::attempt::pause;
 use super::interactive::given_method;
 use super::options::YesNo;
-use crate::answer::{AnswerOptions, Ask};
+use crate::answer::{AnswerOptions, Ask, pasted};
 use crate::api::Api;
 use crate::browser;
 use crate::end::{NobodyThere, usage};
@@ -116,7 +116,7 @@ async fn follow(
                     }
                 }
                 if surface == SurfaceName::Paste {
-                    attempt = api.paste(attempt.id, pasted(again).await?).await?;
+                    attempt = api.paste(attempt.id, pasted(terminal, again).await?).await?;
                 } else {
                     tokio::time::sleep(LOOK_EVERY).await;
                     attempt = api.attempt(attempt.id).await?;
@@ -145,17 +145,26 @@ fn tell(attempt: &Attempt) {
     out::json(&line);
 }
 
-/// One line of standard input, read beside everything else.
-async fn pasted(again: &str) -> Result<SecretText> {
+/// The first line of standard input that may be an answer, read beside everything else. Other lines are named and
+/// passed over: sent, they would end the attempt.
+async fn pasted(terminal: &mut Terminal, again: &str) -> Result<SecretText> {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
-    let mut line = String::new();
     let mut input = BufReader::new(tokio::io::stdin().take(ADDRESS_BYTES_MAX));
-    input.read_line(&mut line).await?;
-    if line.trim().is_empty() {
-        bail!(NobodyThere(format!(
-            "The address that the browser ended at was not given. It belongs to this very command, so keep its standard \
-             input open until you have it:\n  {again} --paste"
-        )));
+    let until = tokio::time::Instant::now() + LOOK_EVERY * u32::try_from(LOOKS_MAX).unwrap_or(u32::MAX);
+    loop {
+        let mut line = String::new();
+        let read = tokio::time::timeout_at(until, input.read_line(&mut line)).await;
+        if !matches!(read, Ok(Ok(1..))) {
+            bail!(NobodyThere(format!(
+                "The address that the browser ended at was not given. It belongs to this very command, so keep its \
+                 standard input open until you have it:\n  {again} --paste"
+            )));
+        }
+        if pasted::plausible(&line) {
+            return Ok(SecretText::new(line.trim()));
+        }
+        if !line.trim().is_empty() {
+            terminal.say(pasted::EXPECTED);
+        }
     }
-    Ok(SecretText::new(line.trim()))
 }
