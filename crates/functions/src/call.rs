@@ -146,9 +146,10 @@ impl<'a> Call<'a> {
         match self.any(key) {
             Value::Null => Err(self.missing(key)),
             Value::String(text) if text.trim().is_empty() => Err(self.missing(key)),
-            other => {
-                crate::date::read::value(other).ok_or_else(|| self.wrong(key, "a date, such as 2026-01-31T09:30:00Z"))
-            }
+            other => crate::date::read::value(other).ok_or_else(|| match other {
+                Value::String(text) if crate::date::read::is_beyond(text) => crate::date::beyond(text),
+                _ => self.wrong(key, "a date, such as 2026-01-31T09:30:00Z"),
+            }),
         }
     }
 

@@ -61,7 +61,8 @@ pub(crate) fn set(map: &mut Map<String, Value>, path: &str, value: Value) -> Res
 
 fn step<'v>(at: &'v mut Value, segment: &str) -> Result<&'v mut Value, Fault> {
     if let Some(i) = index(segment).filter(|_| !at.is_object()) {
-        if i > MADE_INDEX_MAX {
+        let known = at.as_array().is_some_and(|list| i < list.len());
+        if i > MADE_INDEX_MAX && !known {
             return Err(Fault::bad_input(format!("the list position {i} is above {MADE_INDEX_MAX}")));
         }
         if !at.is_array() {
@@ -114,6 +115,9 @@ mod tests {
         }
         assert_eq!(Value::Object(map.clone()), json!({"a": {"b": 1, "c": 2}, "f": [{"t": "y"}, {"t": "x"}]}));
         assert!(set(&mut map, "f.99999999", json!(1)).is_err());
+        let mut long = Map::from_iter([("l".to_owned(), json!(vec![0; MADE_INDEX_MAX + 2]))]);
+        set(&mut long, &format!("l.{}", MADE_INDEX_MAX + 1), json!(7)).unwrap();
+        assert!(set(&mut long, &format!("l.{}", MADE_INDEX_MAX + 2), json!(7)).is_err());
         assert!(set(&mut map, &"a.".repeat(100), json!(1)).is_err());
     }
 }

@@ -27,6 +27,9 @@ pub(crate) fn of_number(number: f64) -> Result<Value, Fault> {
     if let Some(whole) = compare::whole(number) {
         return Ok(Value::from(whole));
     }
+    if number.is_nan() {
+        return Err(Fault::bad_input("the result is not a number").remedy("check the numbers given"));
+    }
     serde_json::Number::from_f64(number)
         .map(Value::Number)
         .ok_or_else(|| Fault::bad_input("the result is too large to be a number").remedy("check the numbers given"))

@@ -22,12 +22,32 @@ const FORMS: &[&str] = &[
     "%d %b %Y",
     "%Y/%m/%d",
 ];
+/// How many of them begin with the number of the month.
+const MONTH_FIRST: usize = 2;
 /// Times that may follow.
 const TIMES: &[&str] = &["", " %I:%M %p", " %I:%M:%S %p", " %H:%M", " %H:%M:%S", ", %I:%M:%S %p", ", %H:%M:%S"];
 
 /// Reads a text; without an offset of its own it is in `zone`.
 #[must_use]
 pub fn text_in(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    text_by(text, zone, FORMS)
+}
+
+/// Reads a text whose format begins with the day: `1/2/24` is no second of January then.
+#[must_use]
+pub fn text_with_day_first(text: &str, zone: &TimeZone) -> Option<Timestamp> {
+    text_by(text, zone, FORMS.get(MONTH_FIRST..).unwrap_or_default())
+}
+
+/// Whether a text is a date, but one that this calendar cannot hold as a moment of any zone.
+#[must_use]
+pub fn is_beyond(text: &str) -> bool {
+    let text = text.trim();
+    let date = if text.len() <= BYTES_MAX { jiff::fmt::temporal::Pieces::parse(text).ok() } else { None };
+    date.is_some() && text_in(text, &TimeZone::UTC).is_none()
+}
+
+fn text_by(text: &str, zone: &TimeZone, forms: &[&str]) -> Option<Timestamp> {
     let text = text.trim();
     if text.is_empty() || text.len() > BYTES_MAX {
         return None;
@@ -41,11 +61,11 @@ pub fn text_in(text: &str, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(zoned) = jiff::fmt::rfc2822::parse(text) {
         return Some(zoned.timestamp());
     }
-    form(text).and_then(|at| zone.to_timestamp(at).ok())
+    form(text, forms).and_then(|at| zone.to_timestamp(at).ok())
 }
 
-fn form(text: &str) -> Option<DateTime> {
-    FORMS.iter().find_map(|form| {
+fn form(text: &str, forms: &[&str]) -> Option<DateTime> {
+    forms.iter().find_map(|form| {
         TIMES.iter().find_map(|time| {
             let whole = format!("{form}{time}");
             if time.is_empty() {
@@ -85,9 +105,40 @@ mod tests {
             ("", None),
             ("soon", None),
             ("13/13/2022", None),
+            ("01/02/68", Some("2068-01-02T00:00:00Z")),
+            ("01/02/69", Some("1969-01-02T00:00:00Z")),
+            ("0000-01-01", Some("0000-01-01T00:00:00Z")),
+            ("2024-02-29", Some("2024-02-29T00:00:00Z")),
+            ("2023-02-29", None),
+            ("2024-02-30", None),
+            ("NaN", None),
+            ("9999-12-30T22:00:00Z", Some("9999-12-30T22:00:00Z")),
+            ("9999-12-31T23:59:59Z", None),
         ] {
             let found = text_in(text, &TimeZone::UTC).map(|t| t.to_string());
             assert_eq!(found.as_deref(), expected, "{text}");
+        }
+        assert!(["9999-12-31", "9999-12-31T23:59:59Z"].into_iter().all(is_beyond));
+        assert!(!["2024-01-01", "soon", "", "2023-02-29"].into_iter().any(is_beyond));
+    }
+
+    #[test]
+    fn a_wall_clock_that_was_skipped_is_later_and_one_that_came_twice_is_the_first() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        for (text, expected) in [
+            ("2024-03-10 02:30", "2024-03-10T07:30:00Z"),
+            ("2024-11-03 01:30", "2024-11-03T05:30:00Z"),
+            ("2024-11-03T01:30:00-05:00", "2024-11-03T06:30:00Z"),
+        ] {
+            assert_eq!(text_in(text, &zone).map(|t| t.to_string()).as_deref(), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_comes_first_is_never_read_as_a_month() {
+        assert_eq!(text_with_day_first("1/2/2024", &TimeZone::UTC), None);
+        for text in ["2024-01-02", "January 2, 2024", "2 Jan 2024", "Tue, 02 Jan 2024 00:00:00 GMT"] {
+            assert_eq!(text_with_day_first(text, &TimeZone::UTC), text_in(text, &TimeZone::UTC), "{text}");
         }
     }
 }

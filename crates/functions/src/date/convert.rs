@@ -52,8 +52,13 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"start":"2022-06-27T17:12:51-07:00"}"#, r#"{"output":"2022-06-28T00:12:51.000Z"}"#)
             .example(r#"{"start":"Monday, January 15, 2024 10:30 AM"}"#, r#"{"output":"2024-01-15T10:30:00.000Z"}"#)
             .fails(r#"{"start":"soon","format":"MM/DD/YYYY"}"#, "is not a date")
+            .example(r#"{"start":"1/2/24","format":"DD/MM/YYYY"}"#, r#"{"output":"2024-02-01T00:00:00.000Z"}"#)
+            .fails(r#"{"start":"1/2/2024","format":"DD.MM.YYYY"}"#, "is not a date")
+            .fails(r#"{"start":"9999-12-31","format":"YYYY-MM-DD"}"#, "is beyond the calendar")
+            .decided("Which moments do the date cards know?", "Those from year -9999 to 9999-12-30T22:00:00Z; later ones, as 9999-12-31, are an error that says so.")
+            .decided("Must a text have as many digits as its token?", "No, as in Moment: `DD` reads `1` too, `YYYY` reads `24` as 2024. `24:00` is the end of its day.")
             .decided("Which texts are dates without a format?", "ISO 8601, RFC 2822, `MM/DD/YYYY`, `MM/DD/YY`, English long forms and the `full` form of Now; else an error.")
-            .decided("What if a text does not fit the format?", "The forms without a format are tried, then it is an error."),
+            .decided("What if a text does not fit the format?", "The forms without a format are tried (but no `MM/DD` where the format begins with the day), then it is an error."),
         text_in(card("date/fromISO", "Convert", "Writes a date in all usual forms.", convert))
             .text("zone", "", "The time zone of `human` and `custom`; UTC where empty.")
             .gives("date", "", Date, "The date.")
@@ -111,7 +116,11 @@ fn parse(call: &mut Call<'_>) -> Result<Fields, Fault> {
     let now = Timestamp::from_millisecond(call.now().0).unwrap_or(Timestamp::UNIX_EPOCH);
     let usable = !format.trim().is_empty() && format.len() <= tokens::FORMAT_BYTES_MAX;
     let found = usable.then(|| scan::by_format(&text, &format, &zone, now)).flatten();
-    let found = found.or_else(|| read::text_in(&text, &zone)).ok_or_else(|| {
+    let plainly = if usable && tokens::day_is_first(&format) { read::text_with_day_first } else { read::text_in };
+    let found = found.or_else(|| plainly(&text, &zone)).ok_or_else(|| {
+        if read::is_beyond(&text) {
+            return super::beyond(&text);
+        }
         let by = if usable { format!(" by the format `{}`", value::short(&format)) } else { String::new() };
         Fault::bad_input(format!("`{}` is not a date{by}", value::short(&text))).remedy("check the text and the format")
     })?;

@@ -46,7 +46,12 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"start":"2024-01-31T09:00:00Z","scale":1,"unit":"months"}"#, r#"{"output":"2024-02-29T09:00:00.000Z"}"#)
             .example(r#"{"start":"2024-01-15T10:30:00Z","scale":90,"unit":"minutes"}"#, r#"{"output":"2024-01-15T12:00:00.000Z"}"#)
             .example(r#"{"start":"2024-01-15","scale":1.5,"unit":"days"}"#, r#"{"output":"2024-01-16T12:00:00.000Z"}"#)
+            .example(r#"{"start":"2024-02-29","scale":1,"unit":"years"}"#, r#"{"output":"2025-02-28T00:00:00.000Z"}"#)
+            .example(r#"{"start":"2024-03-10T06:30:00Z","scale":1,"unit":"days"}"#, r#"{"output":"2024-03-11T06:30:00.000Z"}"#)
             .fails(r#"{"start":"soon","scale":1,"unit":"days"}"#, "must be a date")
+            .fails(r#"{"start":"9999-12-31","scale":1,"unit":"days"}"#, "`9999-12-31` is beyond the calendar")
+            .fails(r#"{"start":"9999-12-01","scale":1,"unit":"months"}"#, "is beyond the calendar")
+            .fails(r#"{"start":"2024-01-01","scale":1e300,"unit":"milliseconds"}"#, "is beyond the calendar")
             .decided("What does adding a month to January 31 give?", "The last day of February: the day is held at the end of the month.")
             .decided("Does summer time change what a day is?", "No: dates are in UTC, a day is 24 hours.")
             .decided("What does a date card do without a date?", "It is an error that names the field.")
@@ -88,7 +93,7 @@ fn shift(call: &Call<'_>, sign: f64) -> Result<Fields, Fault> {
     let start = call.date("start")?;
     let scale = call.number("scale")?.unwrap_or(0.0) * sign;
     let unit = call.text("unit");
-    let beyond = || Fault::bad_input("the result is beyond the calendar (years -9999 to 9999)");
+    let beyond = || Fault::bad_input("the result is beyond the calendar (year -9999 to 9999-12-30)");
     #[allow(clippy::cast_possible_truncation)]
     let at = if let Some(ms) = fixed_ms(&unit) {
         let ms = scale * ms + start.as_millisecond() as f64;

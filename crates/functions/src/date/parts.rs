@@ -6,6 +6,7 @@
 use flowdeck_model::FieldType::{Boolean, Date, Number, Text};
 use flowdeck_model::{Fault, Fields};
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::{write, zone};
@@ -30,7 +31,8 @@ pub(super) fn cards() -> Vec<Card> {
     vec![
         border("date/startOf", "Start Of", "Gives the first moment of a date's day, month or other span.", start_of)
             .example(r#"{"start":"2024-01-17T10:30:00Z","unit":"week"}"#, r#"{"output":"2024-01-15T00:00:00.000Z"}"#)
-            .example(r#"{"start":"2024-01-17T01:30:00Z","unit":"day","zone":"US/Pacific"}"#, r#"{"output":"2024-01-16T08:00:00.000Z"}"#),
+            .example(r#"{"start":"2024-01-17T01:30:00Z","unit":"day","zone":"US/Pacific"}"#, r#"{"output":"2024-01-16T08:00:00.000Z"}"#)
+            .example(r#"{"start":"2024-11-03T06:30:00Z","unit":"hour","zone":"US/Eastern"}"#, r#"{"output":"2024-11-03T06:00:00.000Z"}"#),
         border("date/endOf", "End Of", "Gives the last millisecond of a date's day, month or other span.", end_of)
             .example(r#"{"start":"2024-02-17T10:30:00Z","unit":"month"}"#, r#"{"output":"2024-02-29T23:59:59.999Z"}"#),
         card("date/parts", "Parts", "Takes a date apart.", take_apart)
@@ -61,11 +63,16 @@ pub(super) fn cards() -> Vec<Card> {
 /// The first moment of the span, and the first moment after it.
 fn borders(call: &Call<'_>) -> Result<(Timestamp, Timestamp), Fault> {
     let at = call.date("start")?;
-    let zone = zone::named(&call.text("zone"))?;
+    let mut zone = zone::named(&call.text("zone"))?;
+    let unit = call.text("unit");
+    if matches!(unit.as_ref(), "minute" | "hour") {
+        // An hour that comes twice when the clocks go back is two hours: the one it lies in counts.
+        zone = TimeZone::fixed(zone.to_offset(at));
+    }
     let local = zone.to_datetime(at);
     let day = local.date();
     let beyond = |_| Fault::bad_input("the date is beyond the calendar");
-    let (begin, span): (DateTime, Span) = match call.text("unit").as_ref() {
+    let (begin, span): (DateTime, Span) = match unit.as_ref() {
         "minute" => (day.at(local.hour(), local.minute(), 0, 0), Span::new().minutes(1)),
         "hour" => (day.at(local.hour(), 0, 0, 0), Span::new().hours(1)),
         "day" => (day.at(0, 0, 0, 0), Span::new().days(1)),

@@ -4,7 +4,7 @@
 //! Tests: `date.rs` of the crate `flowdeck-model`, and the examples of the cards.
 
 use flowdeck_model::Value;
-pub(crate) use flowdeck_model::date::text_in;
+pub(crate) use flowdeck_model::date::{is_beyond, text_in, text_with_day_first};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -61,6 +61,11 @@ fn name<'r>(rest: &'r str, names: &[&str], letters: Option<usize>) -> Option<(i6
     })
 }
 
+/// The year that two digits stand for: 69 to 99 are of the last century.
+fn near(year: i64) -> i64 {
+    if year > 68 { 1900 + year } else { 2000 + year }
+}
+
 fn take<'r>(found: &mut Found, token: &str, rest: &'r str) -> Option<&'r str> {
     let put = |slot: &mut Option<i64>, got: Option<(i64, &'r str)>| {
         let (number, rest) = got?;
@@ -68,22 +73,26 @@ fn take<'r>(found: &mut Found, token: &str, rest: &'r str) -> Option<&'r str> {
         Some(rest)
     };
     match token {
-        "YYYY" | "yyyy" => put(&mut found.year, digits(rest, 4, 4)),
+        // Two digits are a year of this time here too, but `Y` takes them as they are.
+        "YYYY" | "yyyy" => {
+            let (year, after) = digits(rest, 1, 4)?;
+            found.year = Some(if rest.len() - after.len() == 2 { near(year) } else { year });
+            Some(after)
+        }
         "Y" | "y" => put(&mut found.year, digits(rest, 1, 4)),
         "YY" | "yy" => {
             let (year, rest) = digits(rest, 2, 2)?;
-            found.year = Some(if year > 68 { 1900 + year } else { 2000 + year });
+            found.year = Some(near(year));
             Some(rest)
         }
-        "MM" => put(&mut found.month, digits(rest, 2, 2)),
-        "M" => put(&mut found.month, digits(rest, 1, 2)),
+        // As in Moment: two digits where there are two, whether the token is written once or twice.
+        "MM" | "M" => put(&mut found.month, digits(rest, 1, 2)),
         "MMMM" | "MMM" => {
             let (month, rest) = name(rest, months(), None).or_else(|| name(rest, months(), Some(3)))?;
             found.month = Some(month + 1);
             Some(rest)
         }
-        "DD" => put(&mut found.day, digits(rest, 2, 2)),
-        "D" => put(&mut found.day, digits(rest, 1, 2)),
+        "DD" | "D" => put(&mut found.day, digits(rest, 1, 2)),
         "Do" => put(&mut found.day, digits(rest, 1, 2))
             .and_then(|rest| ["st", "nd", "rd", "th"].iter().find_map(|ending| rest.strip_prefix(ending))),
         "DDDD" => put(&mut found.day_of_year, digits(rest, 3, 3)),
@@ -94,12 +103,14 @@ fn take<'r>(found: &mut Found, token: &str, rest: &'r str) -> Option<&'r str> {
                 .or_else(|| name(rest, days(), Some(2)));
             Some(got?.1)
         }
-        "HH" | "hh" | "kk" => put(&mut found.hour, digits(rest, 2, 2)),
-        "H" | "h" | "k" => put(&mut found.hour, digits(rest, 1, 2)),
-        "mm" => put(&mut found.minute, digits(rest, 2, 2)),
-        "m" => put(&mut found.minute, digits(rest, 1, 2)),
-        "ss" => put(&mut found.second, digits(rest, 2, 2)),
-        "s" => put(&mut found.second, digits(rest, 1, 2)),
+        "HH" | "H" | "hh" | "h" => put(&mut found.hour, digits(rest, 1, 2)),
+        "kk" | "k" => {
+            let (hour, rest) = digits(rest, 1, 2)?;
+            found.hour = Some(if hour == 24 { 0 } else { hour });
+            Some(rest)
+        }
+        "mm" | "m" => put(&mut found.minute, digits(rest, 1, 2)),
+        "ss" | "s" => put(&mut found.second, digits(rest, 1, 2)),
         "A" | "a" => {
             let (i, rest) = name(rest, &["AM", "PM"], None)?;
             found.afternoon = Some(i == 1);
@@ -149,9 +160,11 @@ fn finish(found: Found, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     let hour = match (found.hour.unwrap_or(0), found.afternoon) {
         (12, Some(false)) => 0,
         (hour, Some(true)) if hour < 12 => hour + 12,
-        (24, _) => 0,
         (hour, _) => hour,
     };
+    // 24:00 is the end of its day (ISO 8601), which is the first moment of the next.
+    let last = hour == 24 && [found.minute, found.second, found.nanosecond].iter().all(|part| part.unwrap_or(0) == 0);
+    let hour = if last { 0 } else { hour };
     let small = |n: i64| i8::try_from(n).ok();
     let mut at = DateTime::new(
         i16::try_from(year).ok()?,
@@ -164,10 +177,13 @@ fn finish(found: Found, zone: &TimeZone, now: Timestamp) -> Option<Timestamp> {
     )
     .ok()?;
     if let Some(day) = found.day_of_year {
-        if !(1..=366).contains(&day) {
+        if day < 1 || day > i64::from(at.date().days_in_year()) {
             return None;
         }
         at = at.checked_add(jiff::Span::new().try_days(day - 1).ok()?).ok()?;
+    }
+    if last {
+        at = at.checked_add(jiff::Span::new().days(1)).ok()?;
     }
     zone.to_timestamp(at).ok()
 }
@@ -194,6 +210,24 @@ mod tests {
             ("12:00 AM", "h:mm A", Some("2024-01-15T00:00:00Z")),
             ("2024 060", "YYYY DDDD", Some("2024-02-29T00:00:00Z")),
             ("28-jun-22 EST", "D-MMM-YY z", Some("2022-06-28T05:00:00Z")),
+            ("1/2/24", "DD/MM/YYYY", Some("2024-02-01T00:00:00Z")),
+            ("1/2/24", "MM/DD/YYYY", Some("2024-01-02T00:00:00Z")),
+            ("1/2/24", "MM/DD/Y", Some("0024-01-02T00:00:00Z")),
+            ("2024-1-5 7:3:9", "YYYY-MM-DD HH:mm:ss", Some("2024-01-05T07:03:09Z")),
+            ("01/02/68", "DD/MM/YY", Some("2068-02-01T00:00:00Z")),
+            ("01/02/69", "DD/MM/YY", Some("1969-02-01T00:00:00Z")),
+            ("0000-01-01", "YYYY-MM-DD", Some("0000-01-01T00:00:00Z")),
+            ("9999-12-30", "YYYY-MM-DD", Some("9999-12-30T00:00:00Z")),
+            ("2024-02-29", "YYYY-MM-DD", Some("2024-02-29T00:00:00Z")),
+            ("2023-02-29", "YYYY-MM-DD", None),
+            ("1900-02-29", "YYYY-MM-DD", None),
+            ("2024 366", "YYYY DDDD", Some("2024-12-31T00:00:00Z")),
+            ("2023 366", "YYYY DDDD", None),
+            ("2024 000", "YYYY DDDD", None),
+            ("2024-02-28 24:00", "YYYY-MM-DD HH:mm", Some("2024-02-29T00:00:00Z")),
+            ("2024-02-28 24:01", "YYYY-MM-DD HH:mm", None),
+            ("2024-02-28 25:00", "YYYY-MM-DD HH:mm", None),
+            ("2024-02-28 24:10", "YYYY-MM-DD kk:mm", Some("2024-02-28T00:10:00Z")),
             ("13/40/2022", "MM/DD/YYYY", None),
             ("06/28/2022x", "MM/DD/YYYY", None),
             ("é", "MMMM", None),

@@ -84,6 +84,15 @@ pub(crate) enum Part<'f> {
     Text(&'f str),
 }
 
+/// Whether the day of the month comes before the month's number.
+pub(crate) fn day_is_first(format: &str) -> bool {
+    let place = |wanted: &[&str]| parts(format).iter().position(|p| matches!(p, Part::Token(t) if wanted.contains(t)));
+    match (place(&["DD", "D", "Do"]), place(&["MM", "M", "Mo"])) {
+        (Some(day), Some(month)) => day < month,
+        _ => false,
+    }
+}
+
 /// The parts in order.
 pub(crate) fn parts(format: &str) -> Vec<Part<'_>> {
     let mut out = Vec::new();
@@ -122,6 +131,8 @@ mod tests {
     fn takes_the_longest_token_and_keeps_brackets() {
         assert_eq!(parts("YYYY-M[ at T]HH"), [Token("YYYY"), Text("-"), Token("M"), Text(" at T"), Token("HH")]);
         assert_eq!(parts("LT"), parts("h:mm A"));
+        assert!(["DD/MM/YYYY", "D.M.YY"].into_iter().all(day_is_first));
+        assert!(!["MM/DD/YYYY", "L", "D MMMM YYYY", "", "[DD] MM/DD"].into_iter().any(day_is_first));
         assert_eq!(parts("[é"), [Text("["), Text("é")]);
     }
 }

@@ -63,6 +63,8 @@ pub(super) fn cards() -> Vec<Card> {
             .help("Halves are rounded up, as in JavaScript: 2.5 to 3, -2.5 to -2.")
             .example(r#"{"a":2.5}"#, r#"{"output":3}"#)
             .example(r#"{"a":-2.5}"#, r#"{"output":-2}"#)
+            .example(r#"{"a":0.49999999999999994}"#, r#"{"output":0}"#)
+            .example(r#"{"a":4503599627370497}"#, r#"{"output":4503599627370497}"#)
             .example(r#"{"a":3.14159,"decimals":2}"#, r#"{"output":3.14}"#),
         one("math/ceil", "Round Up", "Rounds up to a whole number.", ceil)
             .example(r#"{"a":10.0007}"#, r#"{"output":11}"#)
@@ -115,7 +117,13 @@ fn subtract(call: &mut Call<'_>) -> Result<Fields, Fault> {
 pub(super) fn rounded(number: f64, digits: i64) -> f64 {
     let factor = 10f64.powi(i32::try_from(digits.clamp(0, 15)).unwrap_or(0));
     let scaled = number * factor;
-    if scaled.abs() < 9e15 { (scaled + 0.5).floor() / factor } else { number }
+    if scaled.abs() < 9e15 { half_up(scaled) / factor } else { number }
+}
+
+/// The nearest whole number, halves up. Adding a half first would round 0.49999999999999994 to 1.
+pub(super) fn half_up(number: f64) -> f64 {
+    let below = number.floor();
+    if number - below >= 0.5 { below + 1.0 } else { below }
 }
 
 fn divide(call: &mut Call<'_>) -> Result<Fields, Fault> {

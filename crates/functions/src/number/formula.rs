@@ -6,7 +6,7 @@
 use flowdeck_model::FieldType::{Any, Number};
 use flowdeck_model::{Fault, FaultCode, Fields};
 
-use super::basic::give;
+use super::basic::{give, half_up};
 use crate::call::Call;
 use crate::function::{Card, card};
 use crate::limits::{DEPTH_MAX, FORMULA_BYTES_MAX};
@@ -24,6 +24,7 @@ pub(super) fn cards() -> Vec<Card> {
             .example(r#"{"_text_":"-2^2 + max(1, 7 % 4) / 2"}"#, r#"{"output":-2.5}"#)
             .fails(r#"{"_text_":"1 / (2 - 2)"}"#, "divided by zero")
             .fails(r#"{"_text_":"2 +"}"#, "ends too early")
+            .fails(r#"{"_text_":"(-8)^0.5"}"#, "is not a number")
             .fails(r#"{"_text_":"2 x 3"}"#, "`x 3` is not expected")
             .decided("Which functions does Formula know?", "abs, ceil, floor, round, trunc, sign, sqrt, cbrt, exp, ln, log, log2, sin, cos, tan, asin, acos, atan, min, max, sum, avg, pow, mod.")
             .decided("How strong is a sign before a power in Formula?", "Weaker: `-2^2` is -4, as in mathematics."),
@@ -193,7 +194,7 @@ fn apply(name: &str, numbers: &[f64]) -> Result<f64, Fault> {
         ("abs", [n]) => n.abs(),
         ("ceil", [n]) => n.ceil(),
         ("floor", [n]) => n.floor(),
-        ("round", [n]) => (n + 0.5).floor(),
+        ("round", [n]) => half_up(*n),
         ("trunc", [n]) => n.trunc(),
         ("sign", [n]) => {
             if *n == 0.0 {

@@ -10,6 +10,9 @@ use crate::call::Call;
 use crate::function::{Card, card};
 use crate::{limits, value};
 
+/// Longest name between the braces, in bytes.
+const NAME_BYTES_MAX: usize = 4 * 1024;
+
 pub(super) fn cards() -> Vec<Card> {
     vec![
         card("string/compose", "Compose", "Writes a text with values put into it.", compose)
@@ -51,24 +54,34 @@ pub(crate) fn fill<'v>(
     find: impl Fn(&str) -> Option<&'v flowdeck_model::Value>,
 ) -> Result<String, Fault> {
     let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(open) = rest.find("{{{") {
-        out.push_str(&rest[..open]);
-        let inner = &rest[open + 3..];
-        match inner.find("}}}").and_then(|close| Some((close, find(inner[..close].trim())?))) {
-            Some((close, found)) => {
+    let mut at = 0;
+    // Where the next `}}}` is; looked for once for all `{{{` before it, so that no template takes long.
+    let mut close = 0;
+    while let Some(open) = template[at..].find("{{{").map(|open| at + open) {
+        out.push_str(&template[at..open]);
+        let inner = open + 3;
+        if close < inner {
+            let Some(next) = template[inner..].find("}}}") else {
+                at = open;
+                break;
+            };
+            close = inner + next;
+        }
+        let name = (close - inner <= NAME_BYTES_MAX).then(|| template[inner..close].trim());
+        match name.and_then(&find) {
+            Some(found) => {
                 out.push_str(&value::text(found));
-                rest = &inner[close + 3..];
+                at = close + 3;
             }
             // One brace at a time, so that `{{{{name}}}}` finds its name.
             None => {
                 out.push('{');
-                rest = &rest[open + 1..];
+                at = open + 1;
             }
         }
         limits::text(out.len())?;
     }
-    out.push_str(rest);
+    out.push_str(&template[at..]);
     limits::text(out.len())?;
     Ok(out)
 }

@@ -83,13 +83,14 @@ pub(super) fn cards() -> Vec<Card> {
 
 fn split(call: &mut Call<'_>) -> Result<Fields, Fault> {
     let (text, delimiter) = (call.text("string"), call.text("delimiter"));
+    // Counted first: a million pieces need much more memory than the text.
     let pieces: Vec<Value> = if delimiter.is_empty() {
-        limits::items(text.len())?;
+        limits::items(text.chars().count())?;
         text.chars().map(|c| Value::String(c.into())).collect()
     } else {
+        limits::items(text.matches(delimiter.as_ref()).count() + 1)?;
         text.split(delimiter.as_ref()).map(Value::from).collect()
     };
-    limits::items(pieces.len())?;
     Ok(Fields::one("output", pieces))
 }
 
@@ -119,21 +120,27 @@ fn length(call: &mut Call<'_>) -> Result<Fields, Fault> {
     Ok(Fields::one("length", value::of_count(call.text("string").chars().count())))
 }
 
+/// What JavaScript's `trim` takes away: a byte order mark too, but no NEL (ECMA-262, section 12.2).
+fn is_space(c: char) -> bool {
+    c == '\u{feff}' || c != '\u{85}' && c.is_whitespace()
+}
+
 fn trim(call: &mut Call<'_>) -> Result<Fields, Fault> {
-    Ok(Fields::one("output", call.text("string").trim()))
+    Ok(Fields::one("output", call.text("string").trim_matches(is_space)))
 }
 
 fn trim_left(call: &mut Call<'_>) -> Result<Fields, Fault> {
-    Ok(Fields::one("output", call.text("string").trim_start()))
+    Ok(Fields::one("output", call.text("string").trim_start_matches(is_space)))
 }
 
 fn trim_right(call: &mut Call<'_>) -> Result<Fields, Fault> {
-    Ok(Fields::one("output", call.text("string").trim_end()))
+    Ok(Fields::one("output", call.text("string").trim_end_matches(is_space)))
 }
 
 fn lines(call: &mut Call<'_>) -> Result<Fields, Fault> {
-    let lines: Vec<Value> = call.text("string").lines().map(Value::from).collect();
-    limits::items(lines.len())?;
+    let text = call.text("string");
+    limits::items(text.lines().count())?;
+    let lines: Vec<Value> = text.lines().map(Value::from).collect();
     Ok(Fields::one("output", lines))
 }
 

@@ -4,7 +4,9 @@
 //! Tests: the examples here.
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use flowdeck_model::FieldType::Text;
 use flowdeck_model::{Fault, Fields};
 use rand::Rng;
@@ -31,6 +33,7 @@ pub(super) fn cards() -> Vec<Card> {
         change("string/base64Decode", "Base64 Decode", "Decodes Base64 to a text.", base64_decode)
             .help("White space is passed over; padding may be missing; the URL form with `-` and `_` is read too.")
             .example(r#"{"string":"IA=="}"#, r#"{"output":" "}"#)
+            .example(r#"{"string":"Pz8_ IB"}"#, r#"{"output":"??? "}"#)
             .fails(r#"{"string":"a*b"}"#, "not Base64")
             .decided("What does Base64 Decode do with bytes that are not text?", "Each broken byte becomes the replacement character U+FFFD, as in JavaScript."),
         change("string/hex", "Hex Encode", "Encodes a text (its UTF-8 bytes) as hexadecimal digits.", hex_encode)
@@ -59,10 +62,23 @@ fn base64(call: &mut Call<'_>) -> Result<Fields, Fault> {
     Ok(Fields::one("output", STANDARD.encode(text.as_bytes())))
 }
 
+/// Passes over the bits of the last character that belong to no byte, as JavaScript does.
+const TOLERANT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
 /// Decodes Base64 tolerantly: white space, missing padding, both alphabets.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let plain: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD].iter().find_map(|engine| engine.decode(&plain).ok())
+    let usual = |c| match c {
+        '-' => '+',
+        '_' => '/',
+        c => c,
+    };
+    let plain: String = text.chars().filter(|c| !c.is_whitespace()).map(usual).collect();
+    TOLERANT.decode(plain.trim_end_matches('=')).ok()
 }
 
 fn base64_decode(call: &mut Call<'_>) -> Result<Fields, Fault> {

@@ -35,6 +35,7 @@ pub(super) fn cards() -> Vec<Card> {
             .gives("output", "position", Number, "Position of its first character, from 0; -1 where it is not there.")
             .example(r#"{"string":"Ann van Lee","substr":" "}"#, r#"{"output":7}"#)
             .example(r#"{"string":"a-b-c","substr":"-","index":2}"#, r#"{"output":1}"#)
+            .example(r#"{"string":"éaé","substr":"é","index":1}"#, r#"{"output":0}"#)
             .example(r#"{"string":"abc","substr":"x"}"#, r#"{"output":-1}"#),
         look("string/match", "Find Pattern", "Finds the first place in a text that fits a pattern.", find_pattern)
             .text("target", "look for", "The pattern.").required()
@@ -90,10 +91,11 @@ fn find_last(call: &mut Call<'_>) -> Result<Fields, Fault> {
             text.char_indices().nth(index).map_or(text.len(), |(at, _)| at)
         }
     };
-    // It may begin at `upto` at the latest, so it may end that much later.
-    let end = (upto + wanted.len()).min(text.len());
-    let end = (end..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
-    Ok(position(&text, text[..end].rfind(wanted.as_ref()).filter(|&at| at <= upto)))
+    // It may begin at `upto` at the latest, so it may end that much later. If that is inside a character, it does not
+    // begin there, and an earlier one ends before that character.
+    let end = upto.saturating_add(wanted.len()).min(text.len());
+    let end = (0..=end).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    Ok(position(&text, text[..end].rfind(wanted.as_ref())))
 }
 
 fn find_pattern(call: &mut Call<'_>) -> Result<Fields, Fault> {
