@@ -20,6 +20,40 @@ pub(super) fn as_text(value: &Value) -> String {
     }
 }
 
+/// Largest list or object that a mapping may put together, in bytes as [`weight`] counts them.
+pub(super) const WHOLE_BYTES_MAX: usize = 64 << 20;
+
+/// About how many bytes a copy of the value takes.
+fn weight(value: &Value) -> usize {
+    const EACH: usize = size_of::<Value>();
+    match value {
+        Value::String(text) => EACH + text.len(),
+        Value::Array(items) => items.iter().map(weight).sum::<usize>() + EACH,
+        Value::Object(members) => members.iter().map(|(key, v)| EACH + key.len() + weight(v)).sum::<usize>() + EACH,
+        _ => EACH,
+    }
+}
+
+/// Takes values that are put together, as long as they fit: a small file can name a large value many times.
+pub(super) struct Basket {
+    left: usize,
+}
+
+impl Basket {
+    pub(super) fn new() -> Self {
+        Self { left: WHOLE_BYTES_MAX }
+    }
+
+    /// The value for keeps; a copy where others hold it.
+    pub(super) fn take(&mut self, value: Arc<Value>) -> Result<Value, Fault> {
+        self.left = self.left.checked_sub(weight(&value)).ok_or_else(|| {
+            let message = format!("the lists and objects in it become larger than {} MiB", WHOLE_BYTES_MAX >> 20);
+            Fault::new(FaultCode::BadMapping, message).remedy("work on smaller pieces, for example in a loop")
+        })?;
+        Ok(Arc::unwrap_or_clone(value))
+    }
+}
+
 impl Mapping {
     /// The value in this scope. A plain reference to a whole field shares it.
     ///
@@ -52,11 +86,13 @@ impl Mapping {
                 Ok(Arc::new(Value::String(out)))
             }
             Self::List(items) => {
-                let items = items.iter().map(|m| m.evaluate(scope).map(Arc::unwrap_or_clone));
+                let mut basket = Basket::new();
+                let items = items.iter().map(|m| basket.take(m.evaluate(scope)?));
                 Ok(Arc::new(Value::Array(items.collect::<Result<_, _>>()?)))
             }
             Self::Object(members) => {
-                let members = members.iter().map(|(k, m)| Ok((k.clone(), Arc::unwrap_or_clone(m.evaluate(scope)?))));
+                let mut basket = Basket::new();
+                let members = members.iter().map(|(k, m)| Ok((k.clone(), basket.take(m.evaluate(scope)?)?)));
                 Ok(Arc::new(Value::Object(members.collect::<Result<_, Fault>>()?)))
             }
         }

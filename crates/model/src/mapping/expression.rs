@@ -72,7 +72,7 @@ fn guard(source: &str) -> Result<(), MappingError> {
         }
         signs = if matches!(byte, b'!' | b'-') {
             signs + 1
-        } else if byte == b' ' {
+        } else if byte.is_ascii_whitespace() {
             signs
         } else {
             0

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::evaluate::Basket;
 use super::expression::Node;
 use super::{Mapping, MappingError, Reference, Scope, evaluate as text, loose};
 use crate::compare;
@@ -16,6 +17,9 @@ use crate::field::FieldType;
 
 /// Largest text or list that an expression may make.
 pub(super) const SIZE_MAX: usize = 16 << 20;
+
+/// Longest list that an expression may make.
+const ITEMS_MAX: usize = 1_000_000;
 
 /// Operators with two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,13 +142,14 @@ pub(super) fn evaluate(node: &Node, scope: &dyn Scope) -> Result<Arc<Value>, Fau
             Arc::new(found.cloned().unwrap_or(Value::Null))
         }
         Node::List(items) => {
-            let items = items.iter().map(|n| evaluate(n, scope).map(Arc::unwrap_or_clone));
+            let mut basket = Basket::new();
+            let items = items.iter().map(|n| basket.take(evaluate(n, scope)?));
             Arc::new(Value::Array(items.collect::<Result<_, _>>()?))
         }
         Node::Object(pairs) => {
-            let mut object = serde_json::Map::new();
+            let (mut object, mut basket) = (serde_json::Map::new(), Basket::new());
             for (key, value) in pairs {
-                object.insert(text::as_text(&*evaluate(key, scope)?), Arc::unwrap_or_clone(evaluate(value, scope)?));
+                object.insert(text::as_text(&*evaluate(key, scope)?), basket.take(evaluate(value, scope)?)?);
             }
             Arc::new(Value::Object(object))
         }
@@ -210,7 +215,10 @@ fn binary(operator: Binary, a: &Value, b: &Value, operands: impl Fn() -> String)
                 Ok(Value::String(format!("{a}{b}")))
             }
             (Value::String(_), Value::String(_)) => Err(fault("the text becomes too large")),
-            (Value::Array(a), Value::Array(b)) => Ok(Value::Array(a.iter().chain(b).cloned().collect())),
+            (Value::Array(a), Value::Array(b)) if a.len() + b.len() <= ITEMS_MAX => {
+                Ok(Value::Array(a.iter().chain(b).cloned().collect()))
+            }
+            (Value::Array(_), Value::Array(_)) => Err(fault(format!("the list becomes longer than {ITEMS_MAX} items"))),
             _ => arithmetic(|a, b| a + b),
         },
         Binary::In => match b {

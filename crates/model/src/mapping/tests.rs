@@ -125,6 +125,10 @@ fn hostile_texts_are_refused_quickly() {
         format!("${{{}1{}}}", "(".repeat(100_000), ")".repeat(100_000)),
         format!("${{{}1}}", "!".repeat(4000)),
         format!("${{{}1}}", "- ".repeat(2000)),
+        format!("${{{}1}}", "!\n".repeat(2000)),
+        format!("${{{}1}}", "-\t\r\n".repeat(1000)),
+        format!("${{{}1}}", "a.".repeat(2000)),
+        format!("${{1{}}}", " == 1".repeat(800)),
         format!("${{{}}}", "1+".repeat(3000)),
         format!("${{{}1}}", "a?b:".repeat(900)),
         format!("${{{}}}", "[".repeat(60)),
@@ -137,6 +141,33 @@ fn hostile_texts_are_refused_quickly() {
         deep = json!([deep]);
     }
     assert!(Mapping::parse(&deep).is_err());
+}
+
+#[test]
+fn a_small_mapping_makes_no_huge_value() {
+    struct Big(Arc<Value>);
+    impl Scope for Big {
+        fn root(&self, _: &str) -> Option<Root<'_>> {
+            Some(Root::Value(&self.0))
+        }
+    }
+    let text = Big(Arc::new(json!("x".repeat(1 << 20))));
+    let list = Big(Arc::new(json!(vec![0; 100_000])));
+    let (members, pairs): (Vec<_>, Vec<_>) =
+        (0..70).map(|i| (format!("k{i}"), format!("'k{i}': a"))).map(|(k, p)| ((k, json!("${a}")), p)).unzip();
+    for (scope, mapping, expected) in [
+        (&text, json!(format!("${{[{}]}}", ["a"; 70].join(","))), "larger than 64 MiB"),
+        (&text, json!(format!("${{{{{}}}}}", pairs.join(","))), "larger than 64 MiB"),
+        (&text, json!(["${a}"; 70]), "larger than 64 MiB"),
+        (&text, Value::Object(members.into_iter().collect()), "larger than 64 MiB"),
+        (&text, json!("${a}".repeat(17)), "larger than 16 MiB"),
+        (&text, json!(format!("${{{}}}", ["a"; 17].join(" + "))), "becomes too large"),
+        (&list, json!(format!("${{{}}}", ["a"; 11].join(" + "))), "longer than 1000000 items"),
+    ] {
+        let fault = Mapping::parse(&mapping).unwrap().evaluate(scope).unwrap_err();
+        assert!(fault.message.contains(expected), "{expected}: {}", fault.message);
+    }
+    assert!(Mapping::parse(&json!(["${a}"; 60])).unwrap().evaluate(&text).is_ok());
 }
 
 #[test]
