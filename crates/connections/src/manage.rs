@@ -81,6 +81,9 @@ impl Registry {
     /// # Errors
     /// [`ConnectError::UnknownConnection`], [`ConnectError::Store`].
     pub async fn disconnect(&self, id: ConnectionId) -> Result<Disconnected, ConnectError> {
+        // A renewal under way would leave what it brings behind, here and at the provider.
+        let flight = self.inner.flight(id.to_bytes());
+        let _alone = flight.lock().await;
         let record = self.inner.known(id).await?;
         let revocation = self.inner.revoke(&record).await;
         let open =

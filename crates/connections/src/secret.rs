@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -26,8 +27,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 /// let secret = flowdeck_connections::SecretText::new("s3cret");
 /// assert_eq!(secret.expose(), "s3cret");
 /// ```
-#[derive(Clone, Default, Zeroize, ZeroizeOnDrop, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub struct SecretText(String);
 
 impl SecretText {
@@ -47,6 +47,13 @@ impl SecretText {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // serde's own words would repeat what was found: a secret written as a number, say.
+        String::deserialize(from).map(Self).map_err(|_| D::Error::custom("a secret must be a text"))
     }
 }
 
@@ -84,6 +91,16 @@ mod tests {
     fn debug_shows_nothing_of_it() {
         let shown = format!("{:?}", SecretText::new("canary-1234"));
         assert_eq!(shown, "SecretText(..)");
+    }
+
+    #[test]
+    fn what_is_no_text_is_not_repeated() {
+        for text in ["20240117", "true", "[\"canary\"]", "{\"canary\":1}", "-7.5"] {
+            let error = serde_json::from_str::<SecretText>(text).unwrap_err().to_string();
+            assert!(error.starts_with("a secret must be a text"), "{error}");
+            assert!(!["20240117", "canary", "7.5"].iter().any(|secret| error.contains(secret)), "{error}");
+        }
+        assert_eq!(serde_json::from_str::<SecretText>("\"a\"").unwrap(), SecretText::new("a"));
     }
 
     #[test]

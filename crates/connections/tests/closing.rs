@@ -5,13 +5,18 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use flowdeck_connections::{BeginConnect, BindTarget, PromptFilter, Surface};
 use flowdeck_engine::ports::{Authorizer, Hold, Op, Space};
 use flowdeck_engine::wire::keys;
+use flowdeck_model::app::{AuthKind, OAuthGrant};
 use flowdeck_model::connect::{Need, PromptReason, PromptState};
 use flowdeck_model::{ConnectionId, PromptId, RunId};
+use parking_lot::Mutex;
 use support::keyed::{connect, keyed, slot};
-use support::{Bench, form, name};
+use support::provider::{Provider, token};
+use support::{BROWSER, Bench, app, authorize_url, done, form, name, need, oauth, query_of};
 
 fn wait_key(hold: &Hold, run: u128) -> Vec<u8> {
     keys::wait(&hold.on, hold.seen, RunId::from_bytes(run.to_be_bytes()))
@@ -137,4 +142,29 @@ async fn a_removal_that_leaves_none_lets_the_choosers_ask_for_the_first_one() {
     assert!(bench.registry.next_changes().await.contains(&old.on));
     let again = bench.held(&slot("old")).await;
     assert_eq!((again.reason, again.prompt != old.prompt), (PromptReason::Missing, true));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_removed_while_it_is_renewed_leaves_no_grant_behind() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let mut kind = oauth(&provider.base, &[OAuthGrant::AuthorizationCode]);
+    kind.revoke_url = None;
+    bench.apps.put(app("m", &provider.base, AuthKind::OAuth2(Box::new(kind)), vec![]));
+    let attempt = bench.registry.begin(BeginConnect::new(name("m"), BROWSER)).await.unwrap();
+    let state = query_of(&authorize_url(&attempt))["state"].clone();
+    let id = done(bench.registry.callback(&format!("code=1&state={state}")).await.unwrap()).id;
+    bench.clock.advance(3_600_000);
+    let (registry, removed) = (bench.registry.clone(), Arc::new(Mutex::new(None)));
+    let kept = removed.clone();
+    provider.tokens(move |_| {
+        let registry = registry.clone();
+        *kept.lock() = Some(tokio::spawn(async move { registry.disconnect(id).await }));
+        token("late", Some("later"))
+    });
+    bench.registry.authorize(&need("m", "f", "s", &[])).await.unwrap();
+    let removing = removed.lock().take().unwrap();
+    removing.await.unwrap().unwrap();
+    let left: Vec<_> = bench.everything().await.into_iter().filter(|(space, ..)| *space == Space::Grants).collect();
+    assert!(left.is_empty(), "{left:?}");
 }

@@ -71,6 +71,16 @@ impl Findings {
         self.push(Severity::Warning, code, span.clone(), message.into(), remedy.into());
     }
 
+    /// Whether further ones are only counted: a costly message need not be made.
+    pub(crate) fn is_full(&self) -> bool {
+        self.all.len() >= DIAGNOSTICS_MAX
+    }
+
+    /// A remedy that costs time to find, where it will be shown at all.
+    pub(crate) fn hint(&self, find: impl FnOnce() -> Option<String>) -> Option<String> {
+        if self.is_full() { None } else { find() }
+    }
+
     /// Whether there is any error.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors > 0

@@ -11,6 +11,8 @@ pub(crate) const DEPTH_MAX: usize = 64;
 pub(crate) const NODES_MAX: usize = 200_000;
 /// Bytes of one text.
 pub(crate) const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Keys of one map.
+pub(crate) const KEYS_MAX: usize = 10_000;
 /// Bytes of one key.
 pub(crate) const KEY_BYTES_MAX: usize = 256;
 /// Cards of a file, those in lanes and helpers too.

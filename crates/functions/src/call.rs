@@ -49,8 +49,9 @@ impl<'a> Call<'a> {
 
     /// A fault that names the input.
     pub(crate) fn wrong(&self, key: &str, expected: &str) -> Fault {
-        let label = self.decl.input(key).map_or(key, |f| f.label());
-        let found = value::word(self.any(key));
+        let field = self.decl.input(key);
+        let label = field.map_or(key, |f| f.label());
+        let found = if field.is_some_and(|f| f.secret) { "something else".into() } else { value::word(self.any(key)) };
         Fault::new(FaultCode::BadType, format!("`{label}` must be {expected}, but it is {found}"))
     }
 
@@ -178,6 +179,12 @@ mod tests {
         field.title = "how many".into();
         decl.inputs.push(field);
         let ambient = Ambient { now: Millis(0), seed: 1 };
+        let hidden = [true, false].map(|secret| {
+            decl.inputs[0].secret = secret;
+            let inputs = Fields::from_value(json!({"n": "canary"}));
+            Call::new(&decl, inputs, &ambient).number("n").unwrap_err().message.contains("canary")
+        });
+        assert_eq!(hidden, [false, true]);
         let inputs = Fields::from_value(json!({"n": [1], "t": 3.0, "b": "TRUE", "empty": "", "extra": 1}));
         let call = Call::new(&decl, inputs, &ambient);
         assert!(call.number("n").unwrap_err().message.contains("`how many`"));

@@ -180,3 +180,32 @@ fn lists_of_lists_keep_their_shape() {
     fails("list/length", json!({"list": {"a": 1}}), "must be");
     gives("list/difference", json!({"list1": [[1], [2]], "list2": [[1.0]]}), "list", &json!([[2]]));
 }
+
+#[test]
+fn no_fault_repeats_a_secret_input() {
+    let functions = Functions::new();
+    let canary = "canary-5f0e";
+    let forms = [json!(canary), json!([canary]), json!({ "k": canary }), json!(format!("-----BEGIN {canary}-----"))];
+    let mut count = 0;
+    for function in functions.all() {
+        let decl = function.decl();
+        for field in decl.inputs.iter().filter(|f| f.secret) {
+            for form in &forms {
+                for other in [json!(null), json!(""), json!("x"), json!("RS256"), json!({})] {
+                    let mut inputs: serde_json::Map<_, _> = decl
+                        .inputs
+                        .iter()
+                        .filter(|f| f.choices.is_empty())
+                        .map(|f| (f.key.clone(), other.clone()))
+                        .collect();
+                    inputs.insert(field.key.clone(), form.clone());
+                    if let Err(fault) = run_of(&functions, decl.name.as_str(), Value::Object(inputs)) {
+                        assert!(!format!("{fault:?}").contains("canary"), "{}: {fault:?}", decl.name);
+                        count += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(count > 20, "{count}");
+}

@@ -316,7 +316,7 @@ impl Checker<'_, '_> {
             let span = node.get("call_flow").or(node.get("call_flow_async")).unwrap_or(node).span.clone();
             let known: Vec<_> =
                 self.outer.helpers.keys().chain(self.file.iter().map(|d| &d.flow.name)).map(FlowName::as_str).collect();
-            let remedy = suggestion(name.as_str(), known.iter().copied());
+            let remedy = self.findings.hint(|| suggestion(name.as_str(), known.iter().copied()));
             self.findings.error_with(
                 "unknown-helper",
                 &span,

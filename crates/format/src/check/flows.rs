@@ -44,7 +44,7 @@ impl Checker<'_, '_> {
                 let entry = node.get("slots").and_then(|n| n.get(name.as_str()));
                 let span = entry.map_or(0..0, |n| n.get("app").unwrap_or(n).span.clone());
                 let apps = self.catalogue.apps();
-                let remedy = suggestion(slot.app.as_str(), apps.iter().map(AppName::as_str));
+                let remedy = self.findings.hint(|| suggestion(slot.app.as_str(), apps.iter().map(AppName::as_str)));
                 self.findings.error_with("unknown-app", &span, format!("there is no app `{}`", slot.app), remedy);
             }
         }
@@ -156,7 +156,7 @@ impl Checker<'_, '_> {
         let cards = self.catalogue.cards();
         let fits = |decl: &CardDecl| event.is_none_or(|event| event == (decl.role == CardRole::Event));
         let names: Vec<_> = cards.iter().filter(|d| fits(d)).map(|d| d.name.as_str()).collect();
-        let remedy = suggestion(card.as_str(), names.iter().copied());
+        let remedy = self.findings.hint(|| suggestion(card.as_str(), names.iter().copied()));
         self.findings.error_with("unknown-card", span, format!("there is no card `{card}`"), remedy);
     }
 

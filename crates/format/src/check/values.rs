@@ -69,11 +69,11 @@ impl Checker<'_, '_> {
                 } else {
                     format!("`{root}` has no output")
                 };
-                let remedy = suggestion(&key, known.iter().map(String::as_str));
+                let remedy = self.findings.hint(|| suggestion(&key, known.iter().map(String::as_str)));
                 self.findings.error_with("unknown-output", span, format!("{what} `{key}`"), remedy);
             }
             Err(PathTrouble::Key(key, known)) => {
-                let remedy = suggestion(&key, known.iter().map(String::as_str));
+                let remedy = self.findings.hint(|| suggestion(&key, known.iter().map(String::as_str)));
                 let message = format!("`{root}` is not known to have `{key}` there; it would be null");
                 self.findings.warning("unknown-part", span, message, remedy);
             }
@@ -92,7 +92,7 @@ impl Checker<'_, '_> {
     fn unknown_root(&mut self, reference: &Reference, span: &Range<usize>, scope: &Scope) {
         let root = reference.root.as_str();
         let Some(node) = self.places.cards.get(root) else {
-            let remedy = suggestion(root, scope.names());
+            let remedy = self.findings.hint(|| suggestion(root, scope.names()));
             let message = format!("nothing here is called `{root}`");
             self.findings.error_with("unknown-reference", span, message, remedy);
             return;
@@ -170,7 +170,7 @@ impl Checker<'_, '_> {
                     self.field(what, &field, mapping, &found, &span);
                 }
                 None => {
-                    let remedy = suggestion(key, declared.iter().map(|f| f.key.as_str()));
+                    let remedy = self.findings.hint(|| suggestion(key, declared.iter().map(|f| f.key.as_str())));
                     self.findings.error_with(
                         "unknown-field",
                         &key_span,
@@ -233,7 +233,7 @@ impl Checker<'_, '_> {
                 return;
             }
             if !field.choices.is_empty() && !field.choices.contains(text) {
-                let remedy = suggestion(text, field.choices.iter().map(String::as_str));
+                let remedy = self.findings.hint(|| suggestion(text, field.choices.iter().map(String::as_str)));
                 let shown: String = text.chars().take(60).collect();
                 self.findings.error_with(
                     "unknown-choice",

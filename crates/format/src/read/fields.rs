@@ -106,7 +106,7 @@ impl<'a> Reader<'a, '_> {
             "list" => FieldType::Any.list(),
             _ => {
                 let shown: String = rest.chars().take(40).collect();
-                let remedy = suggestion(rest, TYPE_WORDS.iter().copied());
+                let remedy = self.findings.hint(|| suggestion(rest, TYPE_WORDS.iter().copied()));
                 self.findings.error_with("unknown-type", &node.span, format!("`{shown}` is not a type"), remedy);
                 return None;
             }

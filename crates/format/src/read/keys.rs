@@ -44,7 +44,7 @@ impl<'a> Keys<'a> {
         for entry in self.entries() {
             if !self.taken.iter().any(|k| *k == entry.key) {
                 let shown: String = entry.key.chars().take(60).collect();
-                let remedy = suggestion(&entry.key, known.iter().copied());
+                let remedy = reader.findings.hint(|| suggestion(&entry.key, known.iter().copied()));
                 reader.findings.error_with(
                     "unknown-key",
                     &entry.key_span,

@@ -290,7 +290,8 @@ impl<'a> Reader<'a, '_> {
     /// Notes where a card is; reports an id that another card has.
     fn place(&mut self, id: &CardId, node: &'a Node) {
         if let Some(first) = self.places.get(id) {
-            let line = self.text[..first.span.start].matches('\n').count() + 1;
+            let full = self.findings.is_full();
+            let line = if full { 0 } else { self.text[..first.span.start].matches('\n').count() + 1 };
             let span = node.get("id").map_or(&node.span, |n| &n.span);
             let message = format!("the id `{id}` is already that of the card in line {line}");
             self.findings.error_with(

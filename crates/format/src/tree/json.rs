@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{EmptyKeys, Entry, Kind, Node, Style, Trivia, duplicate_key};
 use crate::findings::Findings;
-use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, KEYS_MAX, NODES_MAX, TEXT_BYTES_MAX};
 
 /// The tree of a JSON text.
 pub(crate) fn parse(text: &str, empty: EmptyKeys, findings: &mut Findings) -> Option<Node> {
@@ -166,6 +166,10 @@ impl Reader<'_> {
             let key_span = start..self.at;
             if key.is_empty() && self.empty == EmptyKeys::Refused {
                 self.findings.error("bad-key", &key_span, format!("a key must have 1 to {KEY_BYTES_MAX} bytes"));
+                return None;
+            }
+            if entries.len() >= KEYS_MAX {
+                self.findings.error("too-many-keys", &key_span, format!("a map has more than {KEYS_MAX} keys"));
                 return None;
             }
             if let Some(first) = seen.insert(key.clone(), key_span.clone()) {

@@ -10,7 +10,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::{EmptyKeys, Entry, Kind, Node, Plain, Style, Trivia, duplicate_key, plain};
 use crate::findings::Findings;
-use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, NODES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{DEPTH_MAX, KEY_BYTES_MAX, KEYS_MAX, NODES_MAX, TEXT_BYTES_MAX};
 
 /// One YAML document of a file.
 #[derive(Debug)]
@@ -178,6 +178,10 @@ impl Builder<'_> {
             if (value.is_empty() && !may_be_empty) || value.len() > KEY_BYTES_MAX {
                 let message = format!("a key must have 1 to {KEY_BYTES_MAX} bytes");
                 self.findings.error("bad-key", &range, message);
+                return None;
+            }
+            if entries.len() >= KEYS_MAX {
+                self.findings.error("too-many-keys", &range, format!("a map has more than {KEYS_MAX} keys"));
                 return None;
             }
             if let Some(first) = seen.insert(value.to_string(), entries.len()) {

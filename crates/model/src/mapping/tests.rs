@@ -158,7 +158,7 @@ fn a_small_mapping_makes_no_huge_value() {
     for (scope, mapping, expected) in [
         (&text, json!(format!("${{[{}]}}", ["a"; 70].join(","))), "larger than 64 MiB"),
         (&text, json!(format!("${{{{{}}}}}", pairs.join(","))), "larger than 64 MiB"),
-        (&text, json!(["${a}"; 70]), "larger than 64 MiB"),
+        (&text, json!(vec!["${a}"; 70]), "larger than 64 MiB"),
         (&text, Value::Object(members.into_iter().collect()), "larger than 64 MiB"),
         (&text, json!("${a}".repeat(17)), "larger than 16 MiB"),
         (&text, json!(format!("${{{}}}", ["a"; 17].join(" + "))), "becomes too large"),
@@ -167,7 +167,7 @@ fn a_small_mapping_makes_no_huge_value() {
         let fault = Mapping::parse(&mapping).unwrap().evaluate(scope).unwrap_err();
         assert!(fault.message.contains(expected), "{expected}: {}", fault.message);
     }
-    assert!(Mapping::parse(&json!(["${a}"; 60])).unwrap().evaluate(&text).is_ok());
+    assert!(Mapping::parse(&json!(vec!["${a}"; 60])).unwrap().evaluate(&text).is_ok());
 }
 
 #[test]
