@@ -177,7 +177,8 @@ fn lists_of_lists_keep_their_shape() {
     gives("list/at", json!({"list": [[1], [2]], "index": "1"}), "item", &json!([2]));
     fails("list/at", json!({"list": [], "index": 0}), "Array index out of bounds");
     fails("list/at", json!({"list": [1], "index": -2}), "Array index out of bounds");
-    fails("list/length", json!({"list": true}), "must be");
+    // A value that is no list is a list of one.
+    gives("list/length", json!({"list": {"a": 1}}), "length", &json!(1));
     gives("list/difference", json!({"list1": [[1], [2]], "list2": [[1.0]]}), "list", &json!([[2]]));
 }
 
