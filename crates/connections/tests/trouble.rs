@@ -121,7 +121,8 @@ async fn a_refused_credential_that_cannot_be_checked_asks_a_person_in_the_end() 
 async fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_and_for_an_hour_at_most() {
     // The answer, its headers, and the shortest and longest pause that may follow, in milliseconds.
     let date = "Mon, 21 Sep 2026 14:13:20 GMT";
-    let table: [(u16, Vec<(&'static str, &str)>, [u64; 2]); 6] = [
+    type Row = (u16, Vec<(&'static str, &'static str)>, [u64; 2]);
+    let table: [Row; 6] = [
         (429, vec![("retry-after", "120")], [120_000, 150_000]),
         (503, vec![("retry-after", "Mon, 21 Sep 2026 14:15:20 GMT"), ("date", date)], [120_000, 150_000]),
         (503, vec![("retry-after", "999999999")], [60 * MINUTE, 60 * MINUTE + 75_000]),

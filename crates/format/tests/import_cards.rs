@@ -109,7 +109,7 @@ fn csv_cards_keep_their_options() {
         &["filename: people.csv", "limit: 5", "columns: [email]", "compare: equals", ".file}", "replace: true"],
     );
     check(&text, &["select: [email]", "mail: email"]);
-    assert_eq!(text.matches("delimiter: \";\"").count(), 2, "{text}");
+    assert_eq!(text.matches("delimiter: ;\n").count(), 2, "{text}");
 }
 
 #[test]

@@ -18,8 +18,8 @@ fn samples() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root().join("flows")).unwrap() {
         let path = entry.unwrap().path();
-        if path.extension().is_some_and(|e| e == "yaml" || e == "json") {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.ends_with(".flow.yaml") || name.ends_with(".flow.json") {
             found.push((name, std::fs::read_to_string(&path).unwrap()));
         }
     }

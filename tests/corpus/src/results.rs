@@ -67,10 +67,11 @@ impl Found<'_> {
             }
         }
         let wanted = wanted.get("body").cloned().unwrap_or_default();
-        if view.fault.is_none() && !(is_empty(&wanted) && is_empty(&body)) {
-            if let Some(what) = differs(&wanted, &body, "answer, body", self.opaque) {
-                self.wrong(what);
-            }
+        if view.fault.is_none()
+            && !(is_empty(&wanted) && is_empty(&body))
+            && let Some(what) = differs(&wanted, &body, "answer, body", self.opaque)
+        {
+            self.wrong(what);
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) fn plausible(text: &str) -> bool {
 /// Whether one word looks like a code: visible ASCII (RFC 6749, appendix A.11), and long, or mixed as no typed word is.
 /// A code need not hold a digit.
 fn is_code(word: &str) -> bool {
-    let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(|b| kind(b));
+    let has = |kind: fn(&u8) -> bool| word.as_bytes().iter().any(kind);
     let inner = word.get(1..).unwrap_or_default();
     let mixed = has(u8::is_ascii_lowercase) && inner.bytes().any(|b| b.is_ascii_uppercase());
     word.bytes().all(|b| b.is_ascii_graphic())
