@@ -4,6 +4,8 @@
 //! Tests: everything in `crates/cli/tests` uses it.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod server;
+
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 

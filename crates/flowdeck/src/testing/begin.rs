@@ -1,7 +1,7 @@
 //! What a flow starts with, as a test file says it.
 //!
 //! Must never give a flow a field under a name that its trigger does not use.
-//! Tests: `tests/testing.rs`, the scenarios of the corpus.
+//! Tests: `crates/cli/tests/tests_of_flows.rs`, the scenarios of the corpus.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Holds a rehearsal against what a test expects, and says what the expectation would have to be.
 //!
 //! Must never pass over an expectation without a word.
-//! Tests: `tests/testing.rs`.
+//! Tests: `crates/cli/tests/tests_of_flows.rs`.
 
 use std::collections::BTreeMap;
 

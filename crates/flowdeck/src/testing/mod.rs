@@ -1,7 +1,7 @@
 //! Tests of flows: plays a flow offline with scripted answers, holds what came against what is expected.
 //!
 //! Must never reach an app, nor pass over an expectation without a word.
-//! Tests: `tests/testing.rs`.
+//! Tests: `crates/cli/tests/tests_of_flows.rs`.
 
 pub mod begin;
 mod compare;

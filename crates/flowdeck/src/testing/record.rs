@@ -1,7 +1,7 @@
 //! A run's history as a test: its start, the answers that apps gave, how it ended.
 //!
 //! Must never keep a secret: history shows none that is declared, and what looks like one is taken out besides.
-//! Tests: `tests/testing.rs`, below.
+//! Tests: `crates/cli/tests/dry.rs`, below.
 
 use flowdeck_engine::{Entry, EntryKind, RunView, Status};
 use flowdeck_format::test_file::Test;

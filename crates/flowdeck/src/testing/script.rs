@@ -1,7 +1,7 @@
 //! Answers of a test file in the place of apps and people.
 //!
 //! Must never answer what the file does not say.
-//! Tests: `tests/testing.rs`, below.
+//! Tests: `crates/cli/tests/dry.rs`, below.
 
 use std::collections::HashMap;
 

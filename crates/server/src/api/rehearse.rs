@@ -1,7 +1,7 @@
 //! Dry runs: a flow is rehearsed, each call of an app is told as it happens, then the end.
 //!
 //! Must never leave a run behind, nor go on for somebody who went away.
-//! Tests: `tests/rehearse.rs`.
+//! Tests: `crates/cli/tests/dry.rs`.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Dry runs as they travel.
 //!
 //! Must never hold a secret: what comes here was cleaned where it was made.
-//! Tests: `tests/rehearse.rs`.
+//! Tests: `crates/cli/tests/dry.rs`.
 
 use std::collections::BTreeMap;
 
