@@ -17,6 +17,12 @@ use crate::end::{WrongFile, usage};
 /// Largest file that is read whole, in bytes; the flow format's own limit.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// Whether a file's name says that it holds tests of flows.
+pub(crate) fn is_test(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    [".test.yaml", ".test.yml", ".test.json"].iter().any(|end| name.ends_with(end))
+}
+
 /// The text of a file, or of standard input for `-`.
 ///
 /// # Errors

@@ -29,6 +29,22 @@ fn the_samples_pass_and_open_no_data_folder() {
 }
 
 #[test]
+fn check_and_fmt_take_flows_and_their_tests_together() {
+    let home = Home::new();
+    let flows = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../flows"));
+    let files: Vec<String> =
+        std::fs::read_dir(flows).unwrap().map(|entry| entry.unwrap().path().display().to_string()).collect();
+    let with = |words: &[&str]| {
+        let words: Vec<&str> = words.iter().copied().chain(files.iter().map(String::as_str)).collect();
+        home.say(&words).check(0, &[])
+    };
+    assert!(with(&["check"]).out.contains("welcome.test.yaml: 2 tests, no errors"));
+    with(&["fmt", "--check"]);
+    let wrong = home.file("wrong.test.yaml", "expcted: {}\n");
+    home.say(&["check", &wrong]).check(65, &["expected"]);
+}
+
+#[test]
 fn a_difference_is_shown_fails_and_is_taken_over_where_asked() {
     let home = Home::new();
     home.file("two.flow.yaml", FLOW);

@@ -1,12 +1,14 @@
-//! `flowdeck check`: what is wrong with flow files, where, and the fix.
+//! `flowdeck check`: what is wrong with flow files and their tests, where, and the fix.
 //!
 //! Must never change a file or touch the network.
 //! Tests: `crates/cli/tests/check.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use flowdeck::format::test_file;
+use flowdeck::{Diagnostic, Severity, Source};
 
 use crate::end::End;
 use crate::options::Globals;
@@ -23,7 +25,7 @@ use crate::{exports, files, out};
 
 Exit codes: 0 no errors, 65 a file is wrong.")]
 pub(crate) struct Check {
-    /// Flow files; `-` for standard input.
+    /// Flow files, tests of flows, exports; `-` for standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// One JSON object a line.
@@ -43,11 +45,8 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
             }
             continue;
         }
-        let (checked, _) = files::read(&source, &cards);
-        if checked.has_errors() {
-            end = End::WrongFile;
-        }
-        for diagnostic in &checked.diagnostics {
+        let (found, diagnostics) = content(path, &source, &cards);
+        for diagnostic in &diagnostics {
             if check.json {
                 let mut line = diagnostic.to_json();
                 line["file"] = source.name.clone().into();
@@ -56,19 +55,31 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
                 eprintln!("{}", diagnostic.render(&source, colour));
             }
         }
-        if !check.json && !checked.has_errors() {
-            let cards: usize = checked.flows.iter().map(|f| f.cards.len()).sum();
-            let (flows, cards) = (count(checked.flows.len() as u64, "flow"), count(cards as u64, "card"));
-            out::text(&format!("{}: {flows}, {cards}, no errors\n", source.name));
+        if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+            end = End::WrongFile;
+        } else if !check.json {
+            out::text(&format!("{}: {found}, no errors\n", source.name));
         }
     }
     Ok(end)
 }
 
+/// What a file holds, in words, and what is wrong with it.
+fn content(path: &Path, source: &Source, cards: &flowdeck::Cards) -> (String, Vec<Diagnostic>) {
+    if files::is_test(path) {
+        let read = test_file::read(source);
+        return (count(read.tests.len() as u64, "test"), read.diagnostics);
+    }
+    let (checked, _) = files::read(source, cards);
+    let all: usize = checked.flows.iter().map(|f| f.cards.len()).sum();
+    let words = format!("{}, {}", count(checked.flows.len() as u64, "flow"), count(all as u64, "card"));
+    (words, checked.diagnostics)
+}
+
 /// What is wrong with an export; true where anything is an error.
 fn export(check: &Check, read: &exports::ReadExport, cards: &flowdeck::Cards) -> bool {
     let problems = exports::problems(read, cards);
-    let wrong = problems.iter().any(|d| d.severity == flowdeck::Severity::Error);
+    let wrong = problems.iter().any(|d| d.severity == Severity::Error);
     for diagnostic in &problems {
         if check.json {
             let mut line = diagnostic.to_json();

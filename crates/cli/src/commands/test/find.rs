@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::files;
+
 /// Deepest folder that is looked into.
 const DEPTH_MAX: usize = 20;
 /// Most files that are found.
@@ -32,13 +34,12 @@ fn below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<()> {
     entries.sort();
     for path in entries {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let is_test = [".test.yaml", ".test.yml", ".test.json"].iter().any(|end| name.ends_with(end));
         if path.is_dir() {
             let is_work = !name.starts_with('.') && !matches!(name.as_str(), "target" | "node_modules");
             if is_work && depth < DEPTH_MAX && !path.is_symlink() {
                 below(&path, depth + 1, found)?;
             }
-        } else if is_test && found.len() < FILES_MAX {
+        } else if files::is_test(&path) && found.len() < FILES_MAX {
             // `./flows/a` and `flows/a` are one to a reader.
             found.push(path.strip_prefix(".").map_or(path.clone(), Path::to_path_buf));
         }
