@@ -78,6 +78,8 @@ fn a_flow_is_built_card_by_card() {
     terminal.wait_to_see("Card ›");
     terminal.press("list peo");
     terminal.wait_to_see("▸ playground/listPeople");
+    // The list's last line: the screen is whole.
+    terminal.wait_to_see("Esc leaves");
     let palette = terminal.text();
     terminal.press("\r");
     terminal.wait_to_see("◆ Connect Playground");
@@ -111,6 +113,7 @@ fn a_flow_is_built_card_by_card() {
     terminal.press("\r");
     terminal.wait_to_see("list ›");
     terminal.wait_to_see("22 items, the first {\"id\":");
+    terminal.wait_to_see("Esc leaves");
     let fields = terminal.text();
     terminal.press("\x1b[B\r");
     terminal.wait_to_see("→ ${list_people.people}");

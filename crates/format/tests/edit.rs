@@ -233,6 +233,7 @@ fn texts() -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = std::fs::read_dir(root.join("flows"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().ends_with(".flow.yaml"))
         .map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap()))
         .collect();
     let manual = std::fs::read_to_string(root.join("docs/flow-files.md")).unwrap();

@@ -183,7 +183,7 @@ mod tests {
         let cards = Cards::with_files(&indexmap::IndexMap::new(), &[]).unwrap();
         assert_eq!(
             write(&call(json!({"why": "idle"})), &cards, Style::PLAIN),
-            "  → suspend, item 18 of each_user  Suspend User, as ada@acme.example\n      \
+            "  → suspend, item 18 of each_user  Suspend user, as ada@acme.example\n      \
              POST https://acme.okta.com/api/v1/users/00u1/lifecycle/suspend\n      accept: application/json\n      \
              content-type: application/json\n      {\n        \"why\": \"idle\"\n      }\n"
         );

@@ -47,6 +47,8 @@ pub(super) struct Inner {
     active: Mutex<HashMap<RunId, Arc<Slot>>>,
     aside: Mutex<HashMap<RunId, Fault>>,
     rested: Notify,
+    /// How many [`OnWay`] there are.
+    on_way: AtomicUsize,
 }
 
 /// Runs that may go on.
@@ -124,6 +126,16 @@ impl Drop for Claim {
     }
 }
 
+/// See [`Inner::on_way`].
+pub(super) struct OnWay(Arc<Inner>);
+
+impl Drop for OnWay {
+    fn drop(&mut self) {
+        self.0.on_way.fetch_sub(1, Ordering::AcqRel);
+        self.0.looks_idle();
+    }
+}
+
 impl Inner {
     pub(super) fn new(parts: Parts) -> Arc<Self> {
         let (notices, _) = broadcast::channel(parts.limits.notices_max.max(1));
@@ -132,6 +144,7 @@ impl Inner {
             admission: Semaphore::new(parts.limits.active_runs_max.max(1)),
             wake: Notify::new(),
             stopping: AtomicBool::new(false),
+            on_way: AtomicUsize::new(0),
             waiting_starts: AtomicUsize::new(0),
             number: AtomicU64::new(0),
             random: Mutex::new(rand::rngs::StdRng::seed_from_u64(parts.seed)),
@@ -264,9 +277,16 @@ impl Inner {
         queue.runs.is_empty() && queue.wakes.is_empty() && !queue.overflowed && !queue.sweep
     }
 
+    /// While it lives, the engine is not idle: runs were taken out of the queue that nobody drives yet.
+    pub(super) fn on_way(self: &Arc<Self>) -> OnWay {
+        self.on_way.fetch_add(1, Ordering::AcqRel);
+        OnWay(self.clone())
+    }
+
     /// Returns when nobody drives a run and none is named as ready.
     pub(super) async fn until_idle(&self) {
-        self.until(|| self.active.lock().is_empty() && self.is_idle()).await;
+        self.until(|| self.active.lock().is_empty() && self.is_idle() && self.on_way.load(Ordering::Acquire) == 0)
+            .await;
     }
 
     /// Returns when nobody drives a run.

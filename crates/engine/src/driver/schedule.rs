@@ -257,12 +257,18 @@ impl Inner {
         while !*shutdown.borrow() {
             let mut due = None;
             if tasks.len() < most {
+                let _taking = self.on_way();
                 let (mut runs, _) = self.due_runs(None).await?;
                 runs.extend(self.next_runs().await?);
                 runs.retain(|run| !self.is_active(*run));
                 let idle = runs.is_empty();
                 for run in runs {
-                    tasks.spawn(self.clone().drive_apart(run));
+                    let way = self.on_way();
+                    let drive = self.clone().drive_apart(run);
+                    tasks.spawn(async move {
+                        let _way = way;
+                        drive.await
+                    });
                 }
                 if !idle || !self.is_idle() {
                     tokio::task::yield_now().await;
