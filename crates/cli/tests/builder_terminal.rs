@@ -6,6 +6,8 @@
 
 #[path = "first_minute/browser.rs"]
 mod browser;
+#[path = "first_minute/machine.rs"]
+mod machine;
 #[path = "builder/manual.rs"]
 mod manual;
 #[path = "first_minute/terminal.rs"]
@@ -13,58 +15,21 @@ mod terminal;
 
 use std::fs;
 
-use browser::Browser;
-use portable_pty::CommandBuilder;
+use machine::Machine;
 use terminal::Terminal;
-
-/// A person's machine with an empty project.
-struct Machine {
-    folder: tempfile::TempDir,
-    browser: Browser,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["home", "runtime", "project"] {
-            fs::create_dir_all(folder.path().join(name)).unwrap();
-        }
-        let browser = Browser::new(folder.path());
-        Self { folder, browser }
-    }
-
-    fn path(&self, name: &str) -> std::path::PathBuf {
-        self.folder.path().join("project").join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    fn start_with(&self, arguments: &[&str], columns: u16, variables: &[(&str, &str)]) -> Terminal {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_flowdeck"));
-        command.args(arguments);
-        command.env_clear();
-        command.cwd(self.folder.path().join("project"));
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.folder.path().join("home"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"));
-        command.env("BROWSER", self.browser.command());
-        command.env("TERM", "xterm-256color");
-        variables.iter().for_each(|(name, value)| command.env(name, value));
-        Terminal::start(command, columns)
-    }
-
-    fn start(&self, arguments: &[&str]) -> Terminal {
-        self.start_with(arguments, 80, &[])
-    }
-}
 
 const FLOW: &str = "flow: team\ncards: []\n";
 
+/// A terminal of another width or with other variables.
+fn start_with(machine: &Machine, arguments: &[&str], columns: u16, variables: &[(&str, &str)]) -> Terminal {
+    let mut command = machine.command(arguments);
+    variables.iter().for_each(|(name, value)| command.env(name, value));
+    Terminal::start(command, columns)
+}
+
 #[test]
 fn a_flow_is_built_card_by_card() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     let mut terminal = machine.start(&["new", "team.flow.yaml"]);
     terminal.wait_to_see("Name of the flow [team]:");
     terminal.type_line("");
@@ -134,7 +99,7 @@ fn a_flow_is_built_card_by_card() {
 
 #[test]
 fn leaving_and_ctrl_c_leave_the_file_as_it_was() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
     for (keys, code) in [("\x1b", 0), ("\x03", 130)] {
         let mut terminal = machine.start(&["add", "team.flow.yaml"]);
@@ -161,7 +126,7 @@ fn leaving_and_ctrl_c_leave_the_file_as_it_was() {
 
 #[test]
 fn later_leaves_the_slot_unbound_and_says_so() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
     let mut terminal = machine.start(&["add", "team.flow.yaml", "playground/listGroups"]);
     terminal.wait_to_see("[?] help\n>");
@@ -179,10 +144,10 @@ fn later_leaves_the_slot_unbound_and_says_so() {
 
 #[test]
 fn a_value_that_does_not_fit_is_asked_again_with_the_checks_words() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     fs::write(machine.path("team.flow.yaml"), "flow: team\ncards:\n  - id: now\n    card: date/now\n").unwrap();
     let mut terminal =
-        machine.start_with(&["add", "team.flow.yaml", "times", "--after", "now"], 120, &[("NO_COLOR", "1")]);
+        start_with(&machine, &["add", "team.flow.yaml", "times", "--after", "now"], 120, &[("NO_COLOR", "1")]);
     terminal.wait_to_see("times ›");
     terminal.press("${nwo.date}\r");
     terminal.wait_to_see("nothing here is called `nwo`");
@@ -197,7 +162,7 @@ fn a_value_that_does_not_fit_is_asked_again_with_the_checks_words() {
 
 #[test]
 fn a_file_that_changed_meanwhile_is_not_written_over() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
     let mut terminal = machine.start(&["add", "team.flow.yaml", "control/let"]);
     terminal.wait_to_see("More fields ›");
@@ -212,9 +177,9 @@ fn a_file_that_changed_meanwhile_is_not_written_over() {
 
 #[test]
 fn a_terminal_without_a_moving_cursor_has_numbers() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[]);
     fs::write(machine.path("team.flow.yaml"), FLOW).unwrap();
-    let mut terminal = machine.start_with(&["add", "team.flow.yaml"], 80, &[("TERM", "dumb")]);
+    let mut terminal = start_with(&machine, &["add", "team.flow.yaml"], 80, &[("TERM", "dumb")]);
     terminal.wait_for("#1 to choose, words to filter):");
     terminal.type_line("date now");
     terminal.wait_for("#1 date/now");

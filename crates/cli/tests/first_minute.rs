@@ -6,6 +6,8 @@
 
 #[path = "first_minute/browser.rs"]
 mod browser;
+#[path = "first_minute/machine.rs"]
+mod machine;
 #[path = "first_minute/terminal.rs"]
 mod terminal;
 #[path = "first_minute/transcript.rs"]
@@ -15,50 +17,14 @@ use std::fs;
 use std::path::Path;
 
 use browser::Browser;
-use portable_pty::CommandBuilder;
+use machine::Machine;
 use regex::Regex;
 use terminal::Terminal;
 
 const WELCOME: &str = "flows/welcome.flow.yaml";
 const REPORT: &str = "flows/team-report.flow.yaml";
 
-/// A newcomer's machine: a home, a runtime folder, a project with the sample flows, a browser.
-struct Machine {
-    folder: tempfile::TempDir,
-    browser: Browser,
-}
-
 impl Machine {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["home", "runtime", "project/flows"] {
-            fs::create_dir_all(folder.path().join(name)).unwrap();
-        }
-        for flow in [WELCOME, REPORT] {
-            let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(flow);
-            fs::copy(sample, folder.path().join("project").join(flow)).unwrap();
-        }
-        let browser = Browser::new(folder.path());
-        Self { folder, browser }
-    }
-
-    fn command(&self, arguments: &[&str]) -> CommandBuilder {
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_flowdeck"));
-        command.args(arguments);
-        command.env_clear();
-        command.cwd(self.folder.path().join("project"));
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env("HOME", self.folder.path().join("home"));
-        command.env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"));
-        command.env("BROWSER", self.browser.command());
-        command.env("TERM", "xterm-256color");
-        command
-    }
-
-    fn start(&self, arguments: &[&str]) -> Terminal {
-        Terminal::start(self.command(arguments), 80)
-    }
-
     /// Runs a flow that must ask for nothing.
     fn run_unasked(&self, flow: &str) -> String {
         let (code, screen) = self.start(&["run", flow]).end();
@@ -83,7 +49,7 @@ fn connect(terminal: &mut Terminal, browser: &Browser) {
 
 #[test]
 fn a_run_stops_for_its_connection_goes_on_at_that_card_and_no_other_run_asks() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[WELCOME, REPORT]);
     let mut terminal = machine.start(&["run", WELCOME]);
     terminal.wait_for("○ directory  Playground: not connected yet; it will ask at “List people”");
     terminal.wait_for("‖ staff");
@@ -110,7 +76,7 @@ fn a_run_stops_for_its_connection_goes_on_at_that_card_and_no_other_run_asks() {
 
 #[test]
 fn a_run_left_for_later_is_finished_by_the_command_it_names() {
-    let machine = Machine::new();
+    let machine = Machine::new(&[WELCOME, REPORT]);
     let mut terminal = machine.start(&["run", WELCOME]);
     terminal.wait_for("[?] help\n>");
     terminal.type_line("l");

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use axum::routing::{get, post};
 use flowdeck::engine::ports::{CardOutcome, Scan, Space};
-use flowdeck::model::table::{TableOp, Where};
+use flowdeck::model::table::TableOp;
 use flowdeck::model::{Fields, Millis};
 use flowdeck::{Asked, RehearsalOptions, Runtime, Source, StandIn, Start, Status};
 use serde_json::{Value, json};
@@ -116,14 +116,7 @@ async fn tables_are_seen_and_not_changed() {
     assert_eq!(run.status, Status::Finished, "{run:?}");
     let rehearsal = runtime.rehearse(Start::new(flow, Fields::new()), RehearsalOptions::dry()).await.unwrap();
     assert_eq!(rehearsal.run.status, Status::Finished, "{:?}", rehearsal.run);
-    let search = TableOp::Search {
-        table: "seen".parse().unwrap(),
-        filter: Where::All,
-        sort: None,
-        descending: false,
-        offset: 0,
-        limit: 10,
-    };
+    let search = TableOp::rows("seen".parse().unwrap(), 10);
     let found = runtime.engine().table_op(&search).await.unwrap();
     assert_eq!(found.get("rows").as_array().map(Vec::len), Some(1), "{found:?}");
 }

@@ -194,6 +194,14 @@ pub enum TableOp {
     },
 }
 
+impl TableOp {
+    /// Finds the first `limit` rows, whatever they hold.
+    #[must_use]
+    pub fn rows(table: TableName, limit: u64) -> Self {
+        Self::Search { table, filter: Where::All, sort: None, descending: false, offset: 0, limit }
+    }
+}
+
 /// Which rows and columns of a table become CSV text, and how. By default all, with commas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CsvExport {

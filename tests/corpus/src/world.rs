@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_engine::{Engine, EngineError, Entry, EntryKind, Limits, Parts, RunFilter, RunView, Start, Status};
-use flowdeck_model::table::{TableOp, Where};
+use flowdeck_model::table::TableOp;
 use flowdeck_model::{Fields, Flow, Millis, TableName, Value};
 use flowdeck_sim::clock::START;
 use flowdeck_sim::world::FakeVault;
@@ -79,14 +79,7 @@ impl World {
 
     /// All rows of a table.
     pub(crate) async fn rows(&self, table: &TableName) -> Vec<Value> {
-        let op = TableOp::Search {
-            table: table.clone(),
-            filter: Where::All,
-            sort: None,
-            descending: false,
-            offset: 0,
-            limit: 3_500,
-        };
+        let op = TableOp::rows(table.clone(), 3_500);
         match self.engine.table_op(&op).await {
             Ok(mut fields) => match fields.take("rows") {
                 Value::Array(rows) => rows,

@@ -126,7 +126,7 @@ impl<'a> Watch<'a> {
     /// How long to look away from a run that waits for time.
     fn pause(&self, view: &RunView) -> Duration {
         let now = self.api.session().now();
-        let next = view.waits.iter().filter_map(|w| until(&w.reason)).map(|t| t.since(now)).min();
+        let next = view.waits.iter().filter_map(|w| w.reason.until()).map(|t| t.since(now)).min();
         next.map_or(LOOK_EVERY, |ms| Duration::from_millis(ms.clamp(10, SIT_OUT_MS)))
     }
 
@@ -210,15 +210,5 @@ fn moves_on(prompt: &PromptView, now: Millis) -> bool {
         PromptState::Open => false,
         PromptState::Answered => true,
         PromptState::Closed => prompt.deadline > now,
-    }
-}
-
-fn until(reason: &WaitReason) -> Option<Millis> {
-    match reason {
-        WaitReason::Time { until } | WaitReason::Retry { until } => Some(*until),
-        WaitReason::Connection { .. }
-        | WaitReason::Approval { .. }
-        | WaitReason::Signal { .. }
-        | WaitReason::InDoubt { .. } => None,
     }
 }

@@ -468,8 +468,7 @@ proptest! {
 }
 
 fn ages(store: &Fake) -> Vec<(String, Option<i64>)> {
-    let op =
-        TableOp::Search { table: name(), filter: Where::All, sort: None, descending: false, offset: 0, limit: 1000 };
+    let op = TableOp::rows(name(), 1000);
     let outputs = run(store, &op, 1).unwrap();
     let rows = outputs.get("rows").as_array().unwrap();
     rows.iter().map(|r| (r["Name"].as_str().unwrap().to_owned(), r["Age"].as_i64())).collect()

@@ -189,6 +189,17 @@ pub enum WaitReason {
     },
 }
 
+impl WaitReason {
+    /// When it ends by itself; `None` where somebody has to do something.
+    #[must_use]
+    pub fn until(&self) -> Option<Millis> {
+        match self {
+            Self::Time { until } | Self::Retry { until } => Some(*until),
+            Self::Connection { .. } | Self::Approval { .. } | Self::Signal { .. } | Self::InDoubt { .. } => None,
+        }
+    }
+}
+
 /// Packs entries that were committed together.
 ///
 /// # Errors

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use flowdeck_engine::ports::{Authorizer, Clock, Store, Vault};
 use flowdeck_engine::{Engine, EngineError, Entry, Parts, RunFilter, RunView, Start, Status, WaitReason};
-use flowdeck_model::table::{TableOp, Where};
-use flowdeck_model::{Millis, RunId, TableName, Value};
+use flowdeck_model::table::TableOp;
+use flowdeck_model::{RunId, TableName, Value};
 
 use super::clock::RehearsalClock;
 use super::hide::Hidden;
@@ -148,7 +148,7 @@ impl Play {
     /// Puts the clock forward to the next time that something waits for.
     async fn passed_time(&mut self, runs: &[RunView]) -> Result<bool, RuntimeError> {
         let waits = runs.iter().filter(|run| !run.status.is_ended()).flat_map(|run| &run.waits);
-        let times = waits.filter_map(|wait| until(&wait.reason).map(|until| (wait, until)));
+        let times = waits.filter_map(|wait| wait.reason.until().map(|until| (wait, until)));
         let Some((wait, until)) = times.min_by_key(|(_, until)| *until) else { return Ok(false) };
         self.clock.forward_to(until);
         self.passed.push(Passed { path: wait.path.clone(), reason: wait.reason.clone(), decided: None });
@@ -183,28 +183,11 @@ impl Play {
     }
 
     async fn rows(&self, table: &TableName) -> Result<Vec<Value>, RuntimeError> {
-        let op = TableOp::Search {
-            table: table.clone(),
-            filter: Where::All,
-            sort: None,
-            descending: false,
-            offset: 0,
-            limit: ROWS_MAX,
-        };
+        let op = TableOp::rows(table.clone(), ROWS_MAX);
         let mut found = self.engine.table_op(&op).await?;
         match found.take("rows") {
             Value::Array(rows) => Ok(rows),
             _ => Ok(Vec::new()),
         }
-    }
-}
-
-fn until(reason: &WaitReason) -> Option<Millis> {
-    match reason {
-        WaitReason::Time { until } | WaitReason::Retry { until } => Some(*until),
-        WaitReason::Connection { .. }
-        | WaitReason::Approval { .. }
-        | WaitReason::Signal { .. }
-        | WaitReason::InDoubt { .. } => None,
     }
 }

@@ -5,35 +5,11 @@
 
 use flowdeck_model::CardId;
 
-use crate::check::RESERVED;
+use crate::check::{EXPRESSION_WORDS, RESERVED};
 use crate::read::snake_case;
 
-/// Words of expressions (CEL's grammar), which cannot begin a reference, and names that flows have by themselves.
-const OTHERS: &[&str] = &[
-    "event",
-    "error",
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
+/// Names that flows have by themselves, besides the reserved ones.
+const OTHERS: [&str; 2] = ["event", "error"];
 /// Most numbers that are tried; a flow has fewer cards.
 const TRIES_MAX: usize = 100_000;
 
@@ -41,7 +17,8 @@ const TRIES_MAX: usize = 100_000;
 #[must_use]
 pub fn free_id(operation: &str, is_taken: &dyn Fn(&str) -> bool) -> Option<CardId> {
     let base = snake_case(operation.rsplit('/').next().unwrap_or(operation));
-    let free = |id: &String| !is_taken(id) && !RESERVED.iter().chain(OTHERS).any(|word| word == id);
+    let is_word = |id: &str| RESERVED.contains(&id) || OTHERS.contains(&id) || EXPRESSION_WORDS.contains(&id);
+    let free = |id: &String| !is_taken(id) && !is_word(id);
     let numbered = (2..TRIES_MAX).map(|n| format!("{base}_{n}"));
     std::iter::once(base.clone()).chain(numbered).find(free).and_then(|id| CardId::new(&id).ok())
 }

@@ -7,9 +7,11 @@ use std::collections::HashSet;
 
 use flowdeck_model::{CardId, FlowName, SlotName, TableName};
 
+use crate::check::EXPRESSION_WORDS;
+
 /// Longest id made from a title; numbers come behind it.
 const ID_CHARS_MAX: usize = 40;
-/// Names that mean something else in mappings, or are words of expressions.
+/// Names that mean something else in mappings, besides the words of expressions.
 const TAKEN: &[&str] = &[
     "input",
     "event",
@@ -19,27 +21,6 @@ const TAKEN: &[&str] = &[
     "item",
     "record",
     "index",
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
     "size",
     "contains",
     "lower",
@@ -92,7 +73,7 @@ impl Names {
     /// The first free one of `base`, `base_2`, `base_3`, …
     fn free(&mut self, base: &str, between: &str) -> String {
         // Words that mean something else are never bare: `return_1`.
-        let word = between == "_" && TAKEN.contains(&base);
+        let word = between == "_" && (TAKEN.contains(&base) || EXPRESSION_WORDS.contains(&base));
         let mut name = if word { format!("{base}_1") } else { base.to_owned() };
         let mut number = 1usize;
         while !self.taken.insert(name.clone()) {
