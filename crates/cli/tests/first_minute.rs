@@ -13,9 +13,6 @@ mod terminal;
 #[path = "first_minute/transcript.rs"]
 mod transcript;
 
-use std::fs;
-use std::path::Path;
-
 use browser::Browser;
 use machine::Machine;
 use regex::Regex;
