@@ -34,8 +34,7 @@ pub(crate) fn walk(reader: &Reader, expected: Account, blobs: bool) -> Result<Ch
             continue;
         }
         found.add(account::mark(&record));
-        let (kind, _) = record::unseal(&key, &record).ok_or_else(|| broken("a record's checksum is wrong"))?;
-        match kind {
+        match sound(reader, &key, &record)? {
             record::KIND_CHUNK => report.chunks += 1,
             record::KIND_REFERENCE => {}
             _ => report.keys += 1,
@@ -53,9 +52,21 @@ pub(crate) fn walk(reader: &Reader, expected: Account, blobs: bool) -> Result<Ch
     }
     report.blobs = named.len() as u64;
     if found != expected {
-        return Err(broken(&format!("{} records were found, {} belong here", found.records, expected.records)));
+        return Err(differs(reader, found, expected));
     }
     Ok(report)
+}
+
+/// What sort a record is, if its checksum is right.
+pub(crate) fn sound(reader: &Reader, key: &[u8], record: &[u8]) -> Result<u8, StoreError> {
+    let found = record::unseal(key, record).map(|(kind, _)| kind);
+    found.ok_or_else(|| fault::damaged(&reader.folder, "a record's checksum is wrong"))
+}
+
+/// Some record is missing, or one too many is there.
+pub(crate) fn differs(reader: &Reader, found: Account, expected: Account) -> StoreError {
+    let what = format!("{} records were found, {} belong here", found.records, expected.records);
+    fault::damaged(&reader.folder, what)
 }
 
 /// Bytes of all files below a folder.

@@ -97,7 +97,7 @@ impl Rest {
 }
 
 /// Waits for a handle of sled that was dropped just now: it still writes. Only this process can have one.
-fn closed(db: &Path) -> io::Result<Option<File>> {
+pub(crate) fn closed(db: &Path) -> io::Result<Option<File>> {
     let file = match File::open(db) {
         Ok(file) => file,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -171,13 +171,10 @@ impl Group {
             } else if record.is_none() {
                 continue;
             }
-            frame.extend_from_slice(&(key.len() as u16).to_le_bytes());
-            frame.extend_from_slice(&record.as_ref().map_or(REMOVED, |record| record.len() as u16).to_le_bytes());
-            frame.extend_from_slice(&key);
+            push(frame, &key, record.as_deref());
             match record {
                 Some(record) => {
                     account.add(account::mark(&record));
-                    frame.extend_from_slice(&record);
                     batch.insert(key, record);
                 }
                 None => batch.remove(key),
@@ -190,6 +187,14 @@ impl Group {
 
 /// Stands where a record's length does; a record is never that long.
 const REMOVED: u16 = u16::MAX;
+
+/// Appends one record, or its removal, to a payload.
+pub(crate) fn push(payload: &mut Vec<u8>, key: &[u8], record: Option<&[u8]>) {
+    payload.extend_from_slice(&(key.len() as u16).to_le_bytes());
+    payload.extend_from_slice(&record.map_or(REMOVED, |record| record.len() as u16).to_le_bytes());
+    payload.extend_from_slice(key);
+    payload.extend_from_slice(record.unwrap_or_default());
+}
 
 fn parts(tail: Tail, key: &[u8]) -> Vec<Vec<u8>> {
     match tail {

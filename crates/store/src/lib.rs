@@ -6,6 +6,7 @@
 
 mod account;
 mod ballast;
+mod base;
 mod blobs;
 mod check;
 mod copy;
@@ -15,14 +16,17 @@ mod io;
 mod limits;
 mod lock;
 mod log;
+mod making;
 mod memory;
 mod open;
 mod options;
 mod queue;
 mod read;
+mod rebuild;
 mod record;
 mod sled_folder;
 mod sled_store;
+mod suspect;
 mod writer;
 
 pub use blobs::Swept;

@@ -1,7 +1,7 @@
 //! From a folder to a running writer: make or open, replay the log, verify, raise the epoch.
 //!
 //! Must never open a folder it does not hold, and never take damage for emptiness.
-//! Tests: `tests/guards.rs`, `tests/damage.rs`, `tests/power.rs`.
+//! Tests: `tests/guards.rs`, `tests/rebuild.rs`, `tests/damage.rs`, `tests/power.rs`.
 
 use std::fs;
 use std::path::Path;
@@ -11,13 +11,13 @@ use flowdeck_engine::ports::store::StoreError;
 use parking_lot::Mutex;
 
 use crate::account::{Account, decode_own, own};
-use crate::group::{self, Group};
+use crate::group::Group;
 use crate::lock::{FolderLock, beside};
-use crate::log::{self, Log};
+use crate::log::{self, Found, Log, Reach};
 use crate::options::Options;
 use crate::read::Reader;
 use crate::writer::Writer;
-use crate::{ballast, check, fault, record, sled_folder};
+use crate::{ballast, check, fault, rebuild, record, sled_folder, suspect};
 
 /// Everything a writer needs, with the new epoch committed.
 pub(crate) fn open(lock: &FolderLock, options: Options) -> Result<Writer, StoreError> {
@@ -27,51 +27,102 @@ pub(crate) fn open(lock: &FolderLock, options: Options) -> Result<Writer, StoreE
         create(&folder, &options)?;
     }
     ballast::release_if_tight(&options, &folder);
-    let sled_folder::Opened { db, suspicious } = sled_folder::open(&folder, options.cache_bytes)?;
-    let reader = Reader { db, folder: folder.clone() };
-    let known = reader.record(record::OWN_KEY)?;
-    let (applied, account) = known
-        .as_deref()
-        .and_then(decode_own)
-        .ok_or_else(|| fault::damaged(&folder, "the store does not know what it reflects"))?;
     let log_folder = folder.join("log");
-    let found = log::read(&log_folder, applied).map_err(|cause| fault::damaged(&folder, cause))?;
-    let account = replay(&reader, &found, account)?;
-    if suspicious || account.records <= options.verify_records_max {
-        check::walk(&reader, account, false)?;
-    }
+    let found = log::read(&log_folder).map_err(|cause| fault::damaged(&folder, cause))?;
+    let (reader, account) = match sound(&folder, &options, &found) {
+        Ok(sound) => sound,
+        Err(Unsound::Sled(why, damaged)) => {
+            if !found.kept.is_whole(found.newest.first_sequence) {
+                return Err(damaged);
+            }
+            // What stands in the way of the repair is said; what was wrong at first is in the log of warnings.
+            rebuild::rebuild(&folder, &options, &found, &why)?;
+            sound(&folder, &options, &found).map_err(Unsound::into_error)?
+        }
+        Err(Unsound::Other(error)) => return Err(error),
+    };
     let mut db_file = options.io.open(&folder.join("sled/db")).map_err(failed)?;
-    let log = if found.torn_bytes == 0 {
+    let log = if found.newest.rest().is_empty() {
         Log::resume(Arc::clone(&options.io), &log_folder, &found).map_err(failed)?
     } else {
-        // The torn tail stays behind in a segment that the new one makes superfluous.
         reader.guarded(|| reader.db.flush())?;
         db_file.sync().map_err(failed)?;
-        torn(&options, &log_folder, &found).map_err(failed)?
+        Log::resume_torn(Arc::clone(&options.io), &log_folder, &found).map_err(failed)?
     };
+    suspect::clear(&*options.io, &folder).map_err(failed)?;
     for obsolete in &found.obsolete {
         options.io.remove_file(obsolete).map_err(failed)?;
     }
     ballast::take(&options, &folder);
     let poison = Arc::new(Mutex::new(None));
-    let mut writer = Writer { reader, log, options, db_file, poison, account, frame: Vec::new() };
+    let mut writer = Writer { reader, log, options, db_file, poison, account, frame: Vec::new(), making: None };
     writer.account.epoch += 1;
     writer.commit(Group::default())?;
     Ok(writer)
 }
 
-/// Applies all that the log holds, also what sled reflects already: a batch that sled lost in part is whole again.
-fn replay(reader: &Reader, found: &log::Found, mut account: Account) -> Result<Account, StoreError> {
-    for (sequence, payload) in found.frames() {
-        let (newer, mut batch) =
-            group::decode(payload).ok_or_else(|| fault::damaged(&reader.folder, "a logged commit is not readable"))?;
-        batch.insert(record::OWN_KEY, own(sequence, newer));
-        reader.guarded(|| reader.db.apply_batch(batch))?;
-        account = newer;
+/// Why sled cannot be used as it is.
+enum Unsound {
+    /// Its files are at fault, for this reason; the log can do without them.
+    Sled(String, StoreError),
+    Other(StoreError),
+}
+
+impl Unsound {
+    fn into_error(self) -> StoreError {
+        let (Self::Sled(_, error) | Self::Other(error)) = self;
+        error
+    }
+}
+
+impl From<StoreError> for Unsound {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Damaged { what, .. } => Self::Sled(what.clone(), error),
+            _ => Self::Other(error),
+        }
+    }
+}
+
+/// sled with everything that the log holds, verified as far as its size and what is known of it ask for.
+fn sound(folder: &Path, options: &Options, found: &Found) -> Result<(Reader, Account), Unsound> {
+    let sled_folder::Opened { db, suspicious } = sled_folder::open(folder, options.cache_bytes)?;
+    let reader = Reader { db, folder: folder.to_path_buf() };
+    match bring_up(&reader, options, found, suspicious) {
+        Ok(account) => Ok((reader, account)),
+        Err(why) => {
+            let closed = sled_folder::close(reader.db, &folder.join("sled"));
+            closed.map_err(|cause| Unsound::Other(fault::io(folder, "close sled", cause)))?;
+            Err(why)
+        }
+    }
+}
+
+fn bring_up(reader: &Reader, options: &Options, found: &Found, suspicious: bool) -> Result<Account, Unsound> {
+    let folder = &reader.folder;
+    let known = reader.record(record::OWN_KEY)?;
+    let (applied, account) = known
+        .as_deref()
+        .and_then(decode_own)
+        .ok_or_else(|| fault::damaged(folder, "the store does not know what it reflects"))?;
+    let (first, last) = (found.newest.first_sequence, found.newest.last_sequence);
+    match found.reach(applied) {
+        Reach::Fits => {}
+        Reach::Behind => {
+            let what = format!("the store reflects commit {applied}, but the commit log starts at {first}");
+            return Err(fault::damaged(folder, what).into());
+        }
+        Reach::Ahead => {
+            let what = format!("the commit log ends at {last}, but {applied} was applied: its end is missing");
+            return Err(Unsound::Other(fault::damaged(folder, what)));
+        }
+    }
+    let account = rebuild::replay(reader, &found.newest, account)?;
+    if suspicious || suspect::is_marked(folder) || account.records <= options.verify_records_max {
+        check::walk(reader, account, false)?;
     }
     Ok(account)
 }
-
 /// Whether there is no folder, or one without anything in it, which a person may have made.
 fn is_empty(folder: &Path) -> std::io::Result<bool> {
     match fs::read_dir(folder) {
@@ -79,15 +130,6 @@ fn is_empty(folder: &Path) -> std::io::Result<bool> {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(true),
         Err(cause) => Err(cause),
     }
-}
-
-/// An unsynced tail is cut by going on in a new segment; with no whole frame the same name is written again.
-fn torn(options: &Options, folder: &Path, found: &log::Found) -> std::io::Result<Log> {
-    let log = Log::start(Arc::clone(&options.io), folder, found.last_sequence + 1, found.chain)?;
-    if found.last_sequence >= found.first_sequence {
-        options.io.remove_file(&log::segment_path(folder, found.first_sequence))?;
-    }
-    Ok(log)
 }
 
 /// Makes a new store under another name, so that a kill half-way leaves nothing that looks like one.
@@ -104,14 +146,9 @@ fn create(folder: &Path, options: &Options) -> Result<(), StoreError> {
     reader.guarded(|| reader.db.insert(record::OWN_KEY, own(0, Account::default())))?;
     reader.guarded(|| reader.db.flush())?;
     drop(reader);
-    for entry in fs::read_dir(init.join("sled")).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_file() {
-            io.open(&path).and_then(|mut file| file.sync()).map_err(failed)?;
-        }
-    }
+    sled_folder::sync(&**io, &init.join("sled")).map_err(failed)?;
     drop(Log::start(Arc::clone(io), &init.join("log"), 1, log::Chain::default()).map_err(failed)?);
-    for part in ["sled", "log", "blobs", ""] {
+    for part in ["log", "blobs", ""] {
         io.sync_folder(&init.join(part)).map_err(failed)?;
     }
     io.rename(&init, folder).map_err(failed)?;

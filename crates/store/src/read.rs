@@ -7,8 +7,9 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
-use flowdeck_engine::ports::store::StoreError;
+use flowdeck_engine::ports::store::{KeyValue, Scan, StoreError};
 
+use crate::limits::scan_bounds;
 use crate::record::{self, Head};
 use crate::{blobs, fault};
 
@@ -44,6 +45,19 @@ impl Reader {
             Some(found) => self.resolve(key, found),
             None => Ok(None),
         }
+    }
+
+    pub(crate) fn scan(&self, scan: &Scan) -> Result<Vec<KeyValue>, StoreError> {
+        let Some(bounds) = scan_bounds(scan) else { return Ok(Vec::new()) };
+        let mut range = self.guarded(|| Ok(self.db.range(bounds)))?;
+        let mut pairs = Vec::new();
+        while pairs.len() < scan.limit {
+            let next = self.guarded(|| if scan.reverse { range.next_back() } else { range.next() }.transpose())?;
+            let Some((key, found)) = next else { break };
+            let value = if scan.keys_only { Some(Vec::new()) } else { self.resolve(&key, found)? };
+            pairs.extend(value.map(|value| (key[1..].to_vec(), value)));
+        }
+        Ok(pairs)
     }
 
     /// The value behind a record; the newest one if the record was replaced meanwhile.

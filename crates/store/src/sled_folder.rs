@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use flowdeck_engine::ports::store::StoreError;
 
-use crate::fault;
+use crate::io::Io;
 use crate::lock::beside;
+use crate::{copy, fault};
 
 pub(crate) const CLOSING_TRIES_MAX: u32 = 1000;
 pub(crate) const CLOSING_PAUSE: Duration = Duration::from_millis(5);
@@ -27,6 +28,9 @@ pub(crate) struct Opened {
 pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError> {
     let path = folder.join("sled");
     let failed = |cause| fault::io(folder, "open sled", cause);
+    if !path.exists() {
+        return Err(fault::damaged(folder, "sled's files are gone"));
+    }
     for snapshot in snapshots(&path).map_err(failed)? {
         if snapshot.extension().is_some_and(|extension| extension == "generating") {
             fs::remove_file(snapshot).map_err(failed)?;
@@ -48,7 +52,7 @@ pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Opened, StoreError
 
 /// A handle of this process that was dropped just now may still be closing; another process cannot have it, for we
 /// hold the folder's lock.
-fn attempt(folder: &Path, path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
+pub(crate) fn attempt(folder: &Path, path: &Path, cache_bytes: u64) -> Result<sled::Db, StoreError> {
     let damaged = |what: String| Err(fault::damaged(folder, what));
     for _ in 0..CLOSING_TRIES_MAX {
         // The flusher stays on: sled collects its garbage only there.
@@ -87,14 +91,7 @@ fn snapshots(path: &Path) -> std::io::Result<Vec<PathBuf>> {
 
 /// Copies sled's files to `<folder>.damaged.N`, beside the store.
 fn copy_aside(folder: &Path, path: &Path) -> std::io::Result<PathBuf> {
-    let mut numbers = 1..COPIES_MAX;
-    let aside = loop {
-        let Some(number) = numbers.next() else { return Err(std::io::ErrorKind::AlreadyExists.into()) };
-        let aside = beside(folder, &format!(".damaged.{number}"));
-        if !aside.exists() {
-            break aside;
-        }
-    };
+    let aside = free_name(folder)?;
     fs::create_dir(&aside)?;
     for entry in fs::read_dir(path)? {
         let entry = entry?;
@@ -103,4 +100,33 @@ fn copy_aside(folder: &Path, path: &Path) -> std::io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+/// The first `<folder>.damaged.N` that is not taken.
+pub(crate) fn free_name(folder: &Path) -> std::io::Result<PathBuf> {
+    (1..COPIES_MAX)
+        .map(|number| beside(folder, &format!(".damaged.{number}")))
+        .find(|aside| !aside.exists())
+        .ok_or_else(|| std::io::ErrorKind::AlreadyExists.into())
+}
+
+/// Drops the last handle and waits until sled has let go of its file: until then it may write under its path.
+pub(crate) fn close(db: sled::Db, path: &Path) -> std::io::Result<()> {
+    // After a panic of sled its end may panic as well, or never come.
+    drop(std::thread::Builder::new().name("flowdeck-store-close".to_owned()).spawn(move || {
+        drop(catch_unwind(AssertUnwindSafe(|| drop(db))));
+    })?);
+    drop(copy::closed(&path.join("db"))?);
+    Ok(())
+}
+
+/// Makes all of sled's files durable with our own sync.
+pub(crate) fn sync(io: &dyn Io, path: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if path.is_file() {
+            io.open(&path).and_then(|mut file| file.sync())?;
+        }
+    }
+    io.sync_folder(path)
 }

@@ -15,13 +15,14 @@ use tokio::sync::oneshot;
 use crate::account::decode_own;
 use crate::blobs::Swept;
 use crate::check::{self, CheckReport};
-use crate::limits::{check_delta, scan_bounds, stored_key};
+use crate::io::Io;
+use crate::limits::{check_delta, stored_key};
 use crate::lock::{FolderLock, try_lock};
 use crate::options::Options;
 use crate::queue::{Answer, Closed, Ending, Queue, Request};
 use crate::read::Reader;
 use crate::writer::Poison;
-use crate::{copy, fault, open, record};
+use crate::{copy, fault, open, record, suspect};
 
 /// Sizes of a store on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub struct SledStore {
     queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
     poison: Poison,
+    io: Arc<dyn Io>,
     epoch: u64,
     lock: FolderLock,
     /// Where this is only a copy; it goes last.
@@ -70,7 +72,7 @@ impl SledStore {
     /// # Errors
     /// As [`SledStore::open`].
     pub fn open_locked(lock: FolderLock, options: Options) -> Result<Self, StoreError> {
-        let places = options.queue_commits;
+        let (places, io) = (options.queue_commits, Arc::clone(&options.io));
         let writer = open::open(&lock, options)?;
         let (reader, poison, epoch) = (writer.reader.clone(), Arc::clone(&writer.poison), writer.account.epoch);
         let queue = Arc::new(Queue::new(places));
@@ -82,7 +84,7 @@ impl SledStore {
                 writer.run(&ending.0);
             })
             .map_err(|cause| fault::io(lock.folder(), "start the writer", cause))?;
-        Ok(Self { reader, queue, writer: Some(writer), poison, epoch, lock, copy: None })
+        Ok(Self { reader, queue, writer: Some(writer), poison, io, epoch, lock, copy: None })
     }
 
     /// Opens for looking: the folder itself where it can be written, else a private copy of it.
@@ -163,6 +165,22 @@ impl SledStore {
         self.sound().err().unwrap_or_else(|| fault::poisoned(self.lock.folder(), "the writer ended"))
     }
 
+    /// A read needs no space: without it sled has met its end, and answers nothing more until it is opened again.
+    fn read_failed(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Full { .. } => {
+                let mut poison = self.poison.lock();
+                let what = poison.get_or_insert_with(|| "sled found no space for what it had taken".to_owned());
+                fault::poisoned(self.lock.folder(), what)
+            }
+            StoreError::Damaged { .. } => {
+                suspect::mark(&*self.io, self.lock.folder());
+                error
+            }
+            other => other,
+        }
+    }
+
     fn sound(&self) -> Result<(), StoreError> {
         self.poison.lock().as_ref().map_or(Ok(()), |what| Err(fault::poisoned(self.lock.folder(), what)))
     }
@@ -199,21 +217,11 @@ impl Store for SledStore {
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.sound()?;
-        self.reader.value(&stored_key(space, key))
+        self.reader.value(&stored_key(space, key)).map_err(|error| self.read_failed(error))
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<KeyValue>, StoreError> {
         self.sound()?;
-        let Some(bounds) = scan_bounds(&scan) else { return Ok(Vec::new()) };
-        let mut range = self.reader.guarded(|| Ok(self.reader.db.range(bounds)))?;
-        let mut pairs = Vec::new();
-        while pairs.len() < scan.limit {
-            let next = if scan.reverse { range.next_back() } else { range.next() };
-            let Some(next) = next else { break };
-            let (key, found) = self.reader.guarded(|| next)?;
-            let value = if scan.keys_only { Some(Vec::new()) } else { self.reader.resolve(&key, found)? };
-            pairs.extend(value.map(|value| (key[1..].to_vec(), value)));
-        }
-        Ok(pairs)
+        self.reader.scan(&scan).map_err(|error| self.read_failed(error))
     }
 }

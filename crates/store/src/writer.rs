@@ -10,15 +10,17 @@ use flowdeck_engine::ports::store::{Delta, Op, StoreError};
 use parking_lot::Mutex;
 
 use crate::account::{Account, own};
+use crate::base::From;
 use crate::blobs::WriteFault;
 use crate::group::Group;
 use crate::io::IoFile;
 use crate::log::Log;
+use crate::making::Making;
 use crate::options::Options;
 use crate::queue::{Answer, Queue, Request, Taken};
 use crate::read::Reader;
 use crate::record;
-use crate::{ballast, blobs, check, fault};
+use crate::{ballast, blobs, check, fault, suspect};
 
 const GROUP_COMMITS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
@@ -37,6 +39,8 @@ pub(crate) struct Writer {
     pub poison: Poison,
     pub account: Account,
     pub frame: Vec<u8>,
+    /// The base that is being made.
+    pub making: Option<Making>,
 }
 
 /// Commits that will be synced together.
@@ -69,9 +73,14 @@ impl Writer {
                     }
                     last = requests.len();
                     self.serve(requests);
+                    self.collect_base(false);
                 }
                 Taken::Idle => self.tidy_up(),
-                Taken::Closed => return self.tidy_up(),
+                Taken::Closed => {
+                    self.tidy_up();
+                    self.collect_base(true);
+                    return;
+                }
             }
         }
     }
@@ -87,7 +96,8 @@ impl Writer {
                 },
                 Request::Check(answer) => {
                     self.finish(std::mem::take(&mut gathering));
-                    drop(answer.send(check::walk(&self.reader, self.account, true)));
+                    let outcome = check::walk(&self.reader, self.account, true);
+                    drop(answer.send(outcome.inspect_err(|error| self.suspect(error))));
                 }
                 Request::Sweep(answer) => {
                     self.finish(std::mem::take(&mut gathering));
@@ -164,7 +174,8 @@ impl Writer {
         self.log.sync(written).map_err(|cause| self.stop("sync the log", &cause))?;
         self.options.point("log-synced");
         batch.insert(record::OWN_KEY, own(self.log.sequence(), account));
-        self.reader.guarded(|| self.reader.db.apply_batch(batch)).map_err(|cause| self.stop("apply", &cause))?;
+        let applied = self.reader.guarded(|| self.reader.db.apply_batch(batch));
+        applied.inspect_err(|error| self.suspect(error)).map_err(|cause| self.stop("apply", &cause))?;
         self.account = account;
         self.frame.shrink_to(GROUP_BYTES_MAX);
         self.options.point("applied");
@@ -200,12 +211,47 @@ impl Writer {
         }
     }
 
-    /// Makes sled durable with our own sync (its `flush` does not reach the disk), then shortens the log.
+    /// Makes sled durable with our own sync (its `flush` does not reach the disk), then starts a new segment.
     pub(crate) fn checkpoint(&mut self) -> Result<(), StoreError> {
-        self.reader.guarded(|| self.reader.db.flush()).map_err(|cause| self.stop("flush sled", &cause))?;
+        let flushed = self.reader.guarded(|| self.reader.db.flush());
+        flushed.inspect_err(|error| self.suspect(error)).map_err(|cause| self.stop("flush sled", &cause))?;
         self.db_file.sync().map_err(|cause| self.stop("sync sled's file", &cause))?;
         self.log.turn().map_err(|cause| self.stop("start a log segment", &cause))?;
         self.options.point("checkpoint");
+        if self.making.is_none() && self.log.base_is_due(self.options.segment_bytes) {
+            let from = From { sequence: self.log.sequence(), chain: self.log.chain(), account: self.account };
+            let making = Making::start(&self.reader, &self.options, &self.log, from);
+            self.making = making.map_err(|cause| tracing::warn!(%cause, "a base of the store was not begun")).ok();
+        }
         Ok(())
+    }
+
+    /// Takes a finished base; a closing store waits for one that is overdue and gives up any other.
+    fn collect_base(&mut self, closing: bool) {
+        let wait = closing && self.log.base_is_overdue(self.options.segment_bytes);
+        let outcome = match self.making.take_if(|making| wait || closing || making.is_finished()) {
+            Some(making) if wait || making.is_finished() => making.join(),
+            _ => return,
+        };
+        match outcome {
+            Ok(Some(base)) => {
+                self.log.take_base(base).unwrap_or_else(|cause| drop(self.stop("shorten the log", &cause)));
+                self.options.point("base");
+            }
+            Ok(None) => {}
+            // The log is kept from the base before, until one can be made.
+            Err(cause @ StoreError::Full { .. }) => tracing::warn!(%cause, "a base of the store was not made"),
+            Err(cause) => {
+                self.suspect(&cause);
+                drop(self.stop("make a base", &cause));
+            }
+        }
+    }
+
+    /// Damage was met: the next open looks at everything.
+    fn suspect(&self, error: &StoreError) {
+        if matches!(error, StoreError::Damaged { .. }) {
+            suspect::mark(&*self.options.io, &self.reader.folder);
+        }
     }
 }

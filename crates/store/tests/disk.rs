@@ -148,7 +148,12 @@ async fn a_real_small_disk_fills_up_and_nothing_is_lost() {
         }
         accepted += ledger.count;
         if refused > 20 {
-            assert!(store.get(S, &0_u64.to_be_bytes()).await.is_ok(), "reads go on");
+            // sled's own thread may have met the full disk meanwhile.
+            match store.get(S, &0_u64.to_be_bytes()).await {
+                Ok(_) => {}
+                Err(StoreError::Poisoned { .. }) => poisoned += 1,
+                Err(other) => panic!("reads go on, or the store has stopped: {other}"),
+            }
         }
         drop(store);
         // Still full: opening works, or says that the disk is full.

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::{Chain, FRAME_HEAD_BYTES, FrameHead, SEGMENT_HEAD_BYTES, SegmentHead};
-use super::read::{Found, segment_path};
+use super::kept::{Kept, Piece};
+use super::read::{Found, base_path};
+use super::segment::segment_path;
 use super::witness;
 use crate::io::{Io, IoFile};
 
@@ -22,6 +24,7 @@ pub(crate) struct Log {
     end: u64,
     sequence: u64,
     chain: Chain,
+    kept: Kept,
 }
 
 impl Log {
@@ -30,29 +33,61 @@ impl Log {
         let segment = new_segment(&*io, folder, first_sequence, chain)?;
         let witness = open_witness(&*io, folder)?;
         let (end, sequence) = (SEGMENT_HEAD_BYTES as u64, first_sequence - 1);
-        let folder = folder.to_path_buf();
-        Ok(Self { io, folder, segment, segment_first: first_sequence, witness, end, sequence, chain })
+        let (folder, kept) = (folder.to_path_buf(), Kept::default());
+        Ok(Self { io, folder, segment, segment_first: first_sequence, witness, end, sequence, chain, kept })
+    }
+
+    /// Goes on behind a log with a torn tail. Its bytes stay behind in a segment that the new one follows; a segment
+    /// without any whole frame is written again under the same name.
+    pub(crate) fn resume_torn(io: Arc<dyn Io>, folder: &Path, found: &Found) -> io::Result<Self> {
+        let newest = &found.newest;
+        let mut log = Self::start(io, folder, newest.last_sequence + 1, newest.chain)?;
+        log.kept = found.kept.clone();
+        if newest.last_sequence >= newest.first_sequence {
+            log.kept.segments.push(Piece { sequence: newest.first_sequence, bytes: newest.end as u64 });
+        }
+        Ok(log)
     }
 
     /// Goes on at the end of a log without a torn tail.
     pub(crate) fn resume(io: Arc<dyn Io>, folder: &Path, found: &Found) -> io::Result<Self> {
-        let segment = io.open(&segment_path(folder, found.first_sequence))?;
+        let newest = &found.newest;
+        let segment = io.open(&segment_path(folder, newest.first_sequence))?;
         let witness = open_witness(&*io, folder)?;
         Ok(Self {
             io,
             folder: folder.to_path_buf(),
             segment,
-            segment_first: found.first_sequence,
+            segment_first: newest.first_sequence,
             witness,
-            end: found.end,
-            sequence: found.last_sequence,
-            chain: found.chain,
+            end: newest.end as u64,
+            sequence: newest.last_sequence,
+            chain: newest.chain,
+            kept: found.kept.clone(),
         })
     }
 
     /// The last sequence appended and acknowledged.
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn chain(&self) -> Chain {
+        self.chain
+    }
+
+    /// Whether a new base should be made at the next checkpoint.
+    pub(crate) fn base_is_due(&self, segment_bytes: u64) -> bool {
+        self.kept.is_due(self.segment_first, segment_bytes)
+    }
+
+    /// Whether even a closing store should wait for it.
+    pub(crate) fn base_is_overdue(&self, segment_bytes: u64) -> bool {
+        self.kept.is_overdue(self.segment_first, segment_bytes)
     }
 
     /// Bytes since the last checkpoint.
@@ -84,7 +119,7 @@ impl Log {
         self.witness.write_at(at, &slot)
     }
 
-    /// Starts a new segment and removes the one before. Only after sled is durable up to [`Log::sequence`].
+    /// Starts a new segment. Only after sled is durable up to [`Log::sequence`].
     pub(crate) fn turn(&mut self) -> io::Result<()> {
         let first = self.sequence + 1;
         if first == self.segment_first {
@@ -92,10 +127,19 @@ impl Log {
         }
         self.witness.sync()?;
         self.segment = new_segment(&*self.io, &self.folder, first, self.chain)?;
-        let old = segment_path(&self.folder, self.segment_first);
+        self.kept.segments.push(Piece { sequence: self.segment_first, bytes: self.end });
         self.segment_first = first;
         self.end = SEGMENT_HEAD_BYTES as u64;
-        self.io.remove_file(&old)
+        Ok(())
+    }
+
+    /// Takes a base that is durable under its name, and removes what it makes superfluous.
+    pub(crate) fn take_base(&mut self, base: Piece) -> io::Result<()> {
+        let before = self.kept.base.replace(base).filter(|before| before.sequence != base.sequence);
+        for first in self.kept.take_superfluous(self.segment_first) {
+            self.io.remove_file(&segment_path(&self.folder, first))?;
+        }
+        before.map_or(Ok(()), |before| self.io.remove_file(&base_path(&self.folder, before.sequence)))
     }
 }
 

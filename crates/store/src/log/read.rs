@@ -7,38 +7,20 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::frame::{Chain, FRAME_HEAD_BYTES, SEGMENT_HEAD_BYTES, SegmentHead, decode_frame, holds_later_frame};
+use super::frame::{Chain, holds_later_frame};
+use super::kept::{Kept, Piece};
+use super::segment::{Segment, segment_path};
 use super::witness;
 
 /// The log as it was found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// The first sequence of the newest segment: all before it is durable in sled.
-    pub first_sequence: u64,
-    /// The last whole frame, or `first_sequence - 1`.
-    pub last_sequence: u64,
-    /// The chain after the last whole frame.
-    pub chain: Chain,
-    /// Where the next frame goes.
-    pub end: u64,
-    /// Bytes behind the last whole frame, never acknowledged.
-    pub torn_bytes: u64,
-    /// Segments that a checkpoint made superfluous.
+    /// The newest segment: all before it was durable in sled when it was begun.
+    pub newest: Segment,
+    /// What stands behind it.
+    pub kept: Kept,
+    /// Files that nothing needs any more.
     pub obsolete: Vec<PathBuf>,
-    bytes: Vec<u8>,
-}
-
-impl Found {
-    /// The payloads with their sequences, in order.
-    pub(crate) fn frames(&self) -> impl Iterator<Item = (u64, &[u8])> {
-        let mut at = SEGMENT_HEAD_BYTES;
-        (self.first_sequence..=self.last_sequence).map(move |sequence| {
-            let len = super::frame::FrameHead::decode(&self.bytes[at..]).map_or(0, |head| head.len as usize);
-            let start = at + FRAME_HEAD_BYTES;
-            at = start + len;
-            (sequence, &self.bytes[start..at])
-        })
-    }
 }
 
 /// Why a log cannot be used.
@@ -50,21 +32,30 @@ pub(crate) enum LogFault {
     Damaged(String),
 }
 
-pub(crate) fn segment_path(folder: &Path, first_sequence: u64) -> PathBuf {
-    folder.join(format!("{first_sequence:020}.log"))
+/// The file of the base that reflects everything up to `sequence`.
+pub(crate) fn base_path(folder: &Path, sequence: u64) -> PathBuf {
+    folder.join(format!("{sequence:020}.base"))
 }
 
-/// Reads the newest segment of `folder`. `applied` is the sequence that sled reflects.
-pub(crate) fn read(folder: &Path, applied: u64) -> Result<Found, LogFault> {
-    let mut names: Vec<u64> = Vec::new();
+/// Reads the newest segment of `folder`, and what else there is.
+pub(crate) fn read(folder: &Path) -> Result<Found, LogFault> {
+    let (mut segments, mut bases, mut obsolete) = (Vec::new(), Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number: Option<u64> =
-            name.to_str().and_then(|name| name.strip_suffix(".log")).and_then(|stem| stem.parse().ok());
-        names.extend(number);
+        let entry = entry?;
+        let path = entry.path();
+        let number: Option<u64> = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
+        let piece = |sequence| entry.metadata().map(|found| Piece { sequence, bytes: found.len() });
+        match (path.extension().and_then(|extension| extension.to_str()), number) {
+            (Some("log"), Some(sequence)) => segments.push(piece(sequence)?),
+            (Some("base"), Some(sequence)) => bases.push(piece(sequence)?),
+            // A segment or a base that was never finished.
+            (Some("new"), _) => obsolete.push(path),
+            _ => {}
+        }
     }
-    names.sort_unstable();
-    let Some(newest) = names.pop() else {
+    segments.sort_unstable_by_key(|segment| segment.sequence);
+    bases.sort_unstable_by_key(|base| base.sequence);
+    let Some(Piece { sequence: newest, .. }) = segments.pop() else {
         return Err(LogFault::Damaged("the commit log has no segment".to_owned()));
     };
     let witness = match fs::read(folder.join(witness::NAME)) {
@@ -73,52 +64,56 @@ pub(crate) fn read(folder: &Path, applied: u64) -> Result<Found, LogFault> {
         Err(cause) => return Err(cause.into()),
     };
     let bytes = fs::read(segment_path(folder, newest))?;
-    let mut found = walk(bytes, newest, applied, witness).map_err(LogFault::Damaged)?;
-    found.obsolete = names.into_iter().map(|name| segment_path(folder, name)).collect();
-    Ok(found)
+    let walked = walk(bytes, newest, witness).map_err(LogFault::Damaged)?;
+    let mut kept = Kept { base: bases.pop(), segments };
+    obsolete.extend(kept.take_superfluous(newest).into_iter().map(|first| segment_path(folder, first)));
+    obsolete.extend(bases.iter().map(|older| base_path(folder, older.sequence)));
+    Ok(Found { newest: walked, kept, obsolete })
 }
 
-fn walk(bytes: Vec<u8>, newest: u64, applied: u64, witness: Option<(u64, Chain)>) -> Result<Found, String> {
-    let head = SegmentHead::decode(&bytes).filter(|head| head.first_sequence == newest && newest > 0);
-    let head = head.ok_or_else(|| format!("the head of commit log segment {newest} is not readable"))?;
-    let (mut at, mut next, mut chain) = (SEGMENT_HEAD_BYTES, newest, head.chain);
-    let mut witnessed =
-        witness.is_none_or(|(sequence, seen)| sequence < newest || (sequence, seen) == (newest - 1, chain));
-    while let Some(frame) = decode_frame(&bytes[at..], next, &chain) {
-        at += FRAME_HEAD_BYTES + frame.payload.len();
-        chain = frame.head.chain;
-        witnessed |= witness == Some((next, chain));
-        next = next.checked_add(1).ok_or("the commit log has no sequence left")?;
-    }
-    let last = next - 1;
-    if applied > last {
-        return Err(format!("the commit log ends at {last}, but {applied} was applied: its end is missing"));
-    }
+fn walk(bytes: Vec<u8>, newest: u64, witness: Option<(u64, Chain)>) -> Result<Segment, String> {
+    let mut witnessed = false;
+    let segment = Segment::decode(bytes, newest, |sequence, chain| witnessed |= witness == Some((sequence, *chain)))?;
+    let before = (newest - 1, segment.chain_before);
+    witnessed |= witness.is_none_or(|(sequence, seen)| sequence < newest || (sequence, seen) == before);
+    let last = segment.last_sequence;
     if !witnessed {
         return Err(format!("the commit log ends at {last}, but later commits were acknowledged"));
     }
-    if applied + 1 < newest {
-        return Err(format!("the store reflects commit {applied}, but the commit log starts at {newest}"));
-    }
     // One group is in flight at a time, so only the last frame can be torn.
-    if holds_later_frame(&bytes[at..], next) {
-        return Err(format!("commit {next} in the log is damaged, later ones are not"));
+    if holds_later_frame(segment.rest(), last + 1) {
+        return Err(format!("commit {} in the log is damaged, later ones are not", last + 1));
     }
-    let torn_bytes = (bytes.len() - at) as u64;
-    Ok(Found {
-        first_sequence: newest,
-        last_sequence: last,
-        chain,
-        end: at as u64,
-        torn_bytes,
-        obsolete: Vec::new(),
-        bytes,
-    })
+    Ok(segment)
+}
+
+/// How far sled got, compared with the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The newest segment goes on from it.
+    Fits,
+    /// The newest segment starts too late for it: sled lost something that was durable.
+    Behind,
+    /// The log's own end is missing.
+    Ahead,
+}
+
+impl Found {
+    /// `applied` is the sequence that sled reflects.
+    pub(crate) fn reach(&self, applied: u64) -> Reach {
+        if applied > self.newest.last_sequence {
+            Reach::Ahead
+        } else if applied + 1 < self.newest.first_sequence {
+            Reach::Behind
+        } else {
+            Reach::Fits
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::FrameHead;
+    use super::super::frame::{FrameHead, SegmentHead};
     use super::*;
 
     /// A segment from 10 with three frames; also the chain after each and where each starts.
@@ -139,8 +134,8 @@ mod tests {
     #[test]
     fn a_whole_segment_is_read_to_its_end() {
         let (bytes, chains, _) = segment();
-        let found = walk(bytes, 10, 9, Some((12, chains[3]))).unwrap();
-        assert_eq!((found.last_sequence, found.torn_bytes), (12, 0));
+        let found = walk(bytes, 10, Some((12, chains[3]))).unwrap();
+        assert_eq!((found.last_sequence, found.rest().len()), (12, 0));
         let frames: Vec<_> = found.frames().map(|(sequence, payload)| (sequence, payload[0])).collect();
         assert_eq!(frames, [(10, 10), (11, 11), (12, 12)]);
     }
@@ -149,8 +144,8 @@ mod tests {
     fn every_cut_of_the_unacknowledged_last_frame_is_a_torn_tail() {
         let (bytes, chains, starts) = segment();
         for len in starts[2]..bytes.len() {
-            let found = walk(bytes[..len].to_vec(), 10, 11, Some((11, chains[2]))).unwrap();
-            assert_eq!((found.last_sequence, found.torn_bytes), (11, (len - starts[2]) as u64));
+            let found = walk(bytes[..len].to_vec(), 10, Some((11, chains[2]))).unwrap();
+            assert_eq!((found.last_sequence, found.rest().len()), (11, len - starts[2]));
         }
     }
 
@@ -158,8 +153,8 @@ mod tests {
     fn a_cut_of_an_acknowledged_frame_is_damage() {
         let (bytes, chains, _) = segment();
         let cut = bytes[..bytes.len() - 1].to_vec();
-        walk(cut.clone(), 10, 11, Some((12, chains[3]))).unwrap_err();
-        walk(cut, 10, 12, None).unwrap_err();
+        walk(cut.clone(), 10, Some((12, chains[3]))).unwrap_err();
+        assert_eq!(found(walk(cut, 10, None).unwrap()).reach(12), Reach::Ahead);
     }
 
     #[test]
@@ -168,7 +163,7 @@ mod tests {
         for at in 0..starts[2] {
             let mut flipped = bytes.clone();
             flipped[at] ^= 4;
-            assert!(walk(flipped, 10, 9, Some((10, chains[1]))).is_err(), "byte {at}");
+            assert!(walk(flipped, 10, Some((10, chains[1]))).is_err(), "byte {at}");
         }
     }
 
@@ -177,16 +172,22 @@ mod tests {
         let (bytes, _, starts) = segment();
         let mut hole = bytes[..starts[1]].to_vec();
         hole.extend_from_slice(&bytes[starts[2]..]);
-        walk(hole, 10, 9, None).unwrap_err();
+        walk(hole, 10, None).unwrap_err();
         let mut swapped = bytes[..starts[0]].to_vec();
         swapped.extend_from_slice(&bytes[starts[1]..starts[2]]);
         swapped.extend_from_slice(&bytes[starts[0]..starts[1]]);
-        walk(swapped, 10, 9, None).unwrap_err();
+        walk(swapped, 10, None).unwrap_err();
+    }
+
+    fn found(newest: Segment) -> Found {
+        Found { newest, kept: Kept::default(), obsolete: Vec::new() }
     }
 
     #[test]
-    fn a_store_behind_the_start_of_the_log_is_damage() {
-        let (bytes, ..) = segment();
-        walk(bytes, 10, 8, None).unwrap_err();
+    fn sled_fits_where_the_newest_segment_goes_on_from_it() {
+        let found = found(walk(segment().0, 10, None).unwrap());
+        let reaches: Vec<_> = (8..14).map(|applied| found.reach(applied)).collect();
+        use Reach::{Ahead, Behind, Fits};
+        assert_eq!(reaches, [Behind, Fits, Fits, Fits, Fits, Ahead]);
     }
 }

@@ -53,8 +53,11 @@ impl Faults {
 
     fn note(&self, verb: &str, path: &Path) -> io::Result<()> {
         let mut script = self.0.lock();
-        let kind = if path.extension().is_some_and(|extension| extension == "log") {
+        let has = |name: &str| path.extension().is_some_and(|extension| extension == name);
+        let kind = if has("log") {
             "segment".to_owned()
+        } else if has("base") {
+            "base".to_owned()
         } else if path.components().any(|part| part.as_os_str() == "blobs") {
             "blob".to_owned()
         } else {
@@ -107,9 +110,13 @@ impl Io for Faults {
     }
 }
 
-/// A new segment is written under another name first; faults mean the final one.
+/// A new segment or base is written under another name first; faults mean the final one.
 fn named(path: &Path) -> PathBuf {
-    if path.extension().is_some_and(|extension| extension == "new") { path.with_extension("log") } else { path.into() }
+    if path.extension().is_none_or(|extension| extension != "new") {
+        return path.into();
+    }
+    let final_name = path.with_extension("");
+    if final_name.extension().is_some() { final_name } else { path.with_extension("log") }
 }
 
 #[derive(Debug)]
