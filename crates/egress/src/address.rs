@@ -119,10 +119,10 @@ fn v6(address: Ipv6Addr) -> Verdict {
     }
     let carried = |high: u16, low: u16| v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
     Verdict::Refused(match address.segments() {
-        [0, 0, 0, 0, 0, 0, 0, 0] => Kind::Unspecified,
         [0, 0, 0, 0, 0, 0, 0, 1] => Kind::Loopback,
         [0, 0, 0, 0, 0, 0xffff, high, low] => return carried(high, low),
-        // IPv4-compatible and IPv4-translated (RFC 4291 2.5.5.1, RFC 2765): nobody uses them honestly any more.
+        // IPv4-compatible, with the unspecified address among them, and IPv4-translated (RFC 4291 2.5.5.1, RFC 2765):
+        // nobody uses them honestly any more.
         [0, 0, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => refused(carried(high, low)),
         // NAT64 with the well-known prefix (RFC 6052): what DNS64 answers on IPv6-only networks.
         [0x0064, 0xff9b, 0, 0, 0, 0, high, low] => return carried(high, low),
@@ -196,6 +196,7 @@ mod tests {
                     "192.0.0.192",
                     "168.63.129.16",
                     "fd00:ec2::254",
+                    "fd00:ec2::23",
                     "fd20:ce::254",
                     "::ffff:169.254.169.254",
                     "64:ff9b::a9fe:a9fe",
@@ -219,6 +220,7 @@ mod tests {
                 "240.0.0.0",
                 "255.255.255.255",
                 "::8.8.8.8",
+                "::ffff:0:8.8.8.8",
                 "100::1",
                 "2001:db8::1",
                 "2001:10::1",

@@ -1,7 +1,7 @@
 //! Opens connections: one HTTP client for each origin, whose resolver hands out checked addresses only.
 //!
 //! A client serves one scheme, host, port and set of allowed targets, so no connection, and no HTTP/2 stream on it,
-//! can serve another host or somebody else's allowance. Tests: `tests/connections.rs` and `tests/tls.rs`.
+//! can serve another host or somebody else's allowance. Tests: below, `tests/connections.rs` and `tests/tls.rs`.
 
 use std::{
     fmt,
@@ -102,7 +102,6 @@ impl Egress {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
             .dns_resolver(guard)
             .connector_layer(watch)
             .connect_timeout(limits.connect_timeout)
@@ -316,5 +315,37 @@ where
             }
             opened
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AllowedHosts;
+
+    struct Many(usize);
+
+    #[async_trait::async_trait]
+    impl crate::Resolve for Many {
+        async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+            Ok((0..self.0).map(|_| IpAddr::from([93, 184, 216, 34])).collect())
+        }
+    }
+
+    fn guard(addresses: usize) -> Guard {
+        let policy = Policy { resolver: Arc::new(Many(addresses)), ..Policy::default() };
+        let url = url::Url::parse("https://a.test/").unwrap();
+        Guard { policy: Arc::new(policy), origin: Origin::of(&url, &AllowedHosts::none()).unwrap() }
+    }
+
+    #[tokio::test]
+    async fn only_the_origins_name_is_resolved() {
+        assert!(guard(1).checked("a.test".into()).await.is_ok());
+        assert!(matches!(guard(1).checked("b.test".into()).await, Err(EgressError::Dns { .. })));
+    }
+
+    #[tokio::test]
+    async fn no_more_addresses_are_tried_than_the_limit() {
+        assert_eq!(guard(ADDRESSES_MAX + 1).checked("a.test".into()).await.unwrap().len(), ADDRESSES_MAX);
     }
 }

@@ -132,6 +132,8 @@ mod tests {
             assert!(settable_name(name).is_err(), "{name:?} was accepted");
         }
         assert!(settable_name("X-Api-Key").is_ok());
+        let shown = settable_name(&format!("a\r\n\u{1b}{}", "b".repeat(200))).unwrap_err().to_string();
+        assert!(!shown.contains(char::is_control) && shown.len() < 120, "{shown:?}");
     }
 
     #[test]

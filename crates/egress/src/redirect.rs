@@ -57,9 +57,20 @@ mod tests {
 
     #[track_caller]
     fn check(method: &str, status: u16, location: &str, expected: Result<Option<(&str, &str, bool)>, &str>) {
-        let from = Url::parse("https://a.test/dir/x?q=1").unwrap();
+        check_from("https://a.test/dir/x?q=1", method, status, location.as_bytes(), expected);
+    }
+
+    #[track_caller]
+    fn check_from(
+        from: &str,
+        method: &str,
+        status: u16,
+        location: &[u8],
+        expected: Result<Option<(&str, &str, bool)>, &str>,
+    ) {
+        let from = Url::parse(from).unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let location = HeaderValue::from_bytes(location.as_bytes()).unwrap();
+        let location = HeaderValue::from_bytes(location).unwrap();
         let next = next(&from, &method, StatusCode::from_u16(status).unwrap(), Some(&location));
         let seen = match &next {
             Ok(next) => Ok(next.as_ref().map(|n| (n.method.as_str(), n.url.as_str(), n.keeps_body))),
@@ -99,6 +110,9 @@ mod tests {
                 check(method, status, location, Err("it would send a changing request on to another host"));
             }
         }
+        let upgraded = b"https://a.test:8443/";
+        let refused = Err("it would send a changing request on to another host");
+        check_from("http://a.test:8443/", "POST", 307, upgraded, refused);
         check("POST", 303, "https://b.test/", Ok(Some(("GET", "https://b.test/", false))));
         check("GET", 307, "https://b.test/", Ok(Some(("GET", "https://b.test/", false))));
     }
@@ -115,10 +129,12 @@ mod tests {
             ("https://a.test:0/", "egress.denied"),
             ("https://a.test\\@b.test/", "its Location is malformed"),
             ("/a b", "its Location is malformed"),
+            ("/a\u{81}b", "its Location is malformed"),
             ("https://a.test:99999/", "its Location is malformed"),
         ] {
             check("GET", 302, location, Err(why));
         }
+        check_from("https://a.test/", "GET", 302, b"/\xff", Err("its Location is not text"));
         check("GET", 302, "?z", Ok(Some(("GET", "https://a.test/dir/x?z", true))));
         check("GET", 302, "../up#f", Ok(Some(("GET", "https://a.test/up", true))));
     }

@@ -58,10 +58,7 @@ pub(crate) fn checked(mut url: Url) -> Result<Url, EgressError> {
         }
         url.set_host(Some(&bare)).map_err(|_| invalid("its host name is malformed"))?;
     }
-    match url.host() {
-        Some(_) => Ok(url),
-        None => Err(invalid("it has no host")),
-    }
+    Ok(url)
 }
 
 /// `scheme://host:port`: all that errors may say of a URL.

@@ -66,7 +66,9 @@ async fn an_open_connection_serves_the_same_allowance_again_and_no_other() {
 async fn plain_http_to_a_public_host_is_refused_before_it_is_resolved() {
     let names = Arc::new(Names::default().with("a.test", &[&["93.184.216.34"]]));
     let dial = Some(Arc::new(DialLocal(1)) as _);
-    let policy = Policy { resolver: Arc::clone(&names) as _, dial, ..Policy::default() };
+    // What is allowed is another name and another port.
+    let allow_private = vec![allow("b.test"), allow("a.test:81"), allow("10.0.0.0/8:81")];
+    let policy = Policy { allow_private, resolver: Arc::clone(&names) as _, dial, ..Policy::default() };
     for url in ["http://a.test/", "http://93.184.216.34/"] {
         let error = Egress::new(policy.clone()).unwrap().send(get(url)).await.unwrap_err();
         assert!(matches!(error, EgressError::Denied { why: Refusal::PlainHttp, .. }), "{url}: {error:?}");
@@ -97,12 +99,22 @@ async fn a_name_without_addresses_is_certainly_not_sent() {
 
 #[tokio::test]
 async fn time_used_up_before_a_connection_is_certainly_not_sent() {
-    for (connect_ms, total_ms) in [(50, 5000), (5000, 50)] {
-        let limits = Limits { connect_timeout: Duration::from_millis(connect_ms), ..Limits::default() };
-        let egress = Egress::new(Policy { resolver: Arc::new(Silent), limits, ..Policy::default() }).unwrap();
+    const LONG: u64 = 200_000;
+    // Time to connect, for the request and for any request; with a proxy the name is asked for before.
+    for (connect_ms, total_ms, max_ms, use_env_proxy) in
+        [(50, LONG, LONG, false), (LONG, 50, LONG, false), (LONG, LONG, 50, false), (LONG, 50, LONG, true)]
+    {
+        let limits = Limits {
+            connect_timeout: Duration::from_millis(connect_ms),
+            total_timeout_max: Duration::from_millis(max_ms),
+            ..Limits::default()
+        };
+        let policy = Policy { resolver: Arc::new(Silent), limits, use_env_proxy, ..Policy::default() };
+        let egress = Egress::new(policy).unwrap();
         let mut request = get("https://slow.test/path?q=canary");
         request.timeout = Duration::from_millis(total_ms);
-        let error = egress.send(request).await.unwrap_err();
+        let ended = tokio::time::timeout(Duration::from_secs(20), egress.send(request)).await;
+        let error = ended.expect("no limit ended it").unwrap_err();
         assert_eq!((error.code(), error.was_sent()), ("egress.timeout", Sent::No), "{error:?}");
         assert_discreet(&error);
     }
@@ -133,13 +145,44 @@ async fn a_request_goes_out_without_a_proxy() {
     assert_eq!(&response.unwrap().body[..], b"direct");
 }
 
-/// The environment of a running test cannot be changed soundly, so the test above runs again in a child that has it.
 #[tokio::test]
-async fn proxies_of_the_environment_are_not_used() {
+async fn idle_connections_and_origins_are_kept_within_their_limits() {
+    let server = Server::start(|_| Reply::Keep(ok("kept"))).await;
+    for (idle_connections_max, origins_max, opened) in [(8, 8, 2), (0, 8, 4), (8, 1, 4)] {
+        let seen = Arc::new(Seen::default());
+        let here: &[&[&str]] = &[&["127.0.0.1"]];
+        let policy = Policy {
+            allow_private: vec![allow("a.test"), allow("b.test")],
+            resolver: Arc::new(Names::default().with("a.test", here).with("b.test", here)),
+            observer: Some(Arc::clone(&seen) as _),
+            limits: Limits { idle_connections_max, origins_max, ..Limits::default() },
+            ..Policy::default()
+        };
+        let egress = Egress::new(policy).unwrap();
+        for host in ["a", "b", "a", "b"] {
+            egress.send(get(&format!("http://{host}.test:{}/", server.port))).await.unwrap();
+        }
+        assert_eq!(seen.sockets().len(), opened, "{idle_connections_max} {origins_max}");
+    }
+}
+
+/// Run again below, where a proxy would be asked.
+#[tokio::test]
+async fn a_name_inside_is_refused_also_where_a_proxy_is_used() {
+    let names = Names::default().with("inside.test", &[&["10.0.0.1"]]);
+    let dial = Some(Arc::new(DialLocal(1)) as _);
+    let policy = Policy { resolver: Arc::new(names), dial, use_env_proxy: true, ..Policy::default() };
+    let egress = Egress::new(policy).unwrap();
+    let error = egress.send(get("https://inside.test/path?q=canary")).await.unwrap_err();
+    assert_eq!((error.code(), error.was_sent()), ("egress.denied", Sent::No), "{error:?}");
+}
+
+/// The environment of a running test cannot be changed soundly, so a test of above runs again in a child that has it.
+async fn with_a_proxy_in_the_environment(test: &str) {
     let proxy = Server::start(|_| Reply::Close(ok("by proxy"))).await;
     let at = format!("http://127.0.0.1:{}", proxy.port);
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "a_request_goes_out_without_a_proxy"]);
+    child.args(["--exact", test]);
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         child.env(name, &at);
     }
@@ -148,4 +191,14 @@ async fn proxies_of_the_environment_are_not_used() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
     assert!(proxy.heads().is_empty(), "{:?}", proxy.heads());
+}
+
+#[tokio::test]
+async fn proxies_of_the_environment_are_not_used() {
+    with_a_proxy_in_the_environment("a_request_goes_out_without_a_proxy").await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_used_is_not_asked_for_a_name_inside() {
+    with_a_proxy_in_the_environment("a_name_inside_is_refused_also_where_a_proxy_is_used").await;
 }

@@ -5,11 +5,14 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use flowdeck_egress::{Credential, Egress, EgressError, Outgoing, Policy, Request, Sent};
+use flowdeck_egress::{Credential, Egress, EgressError, Observer, Outgoing, Policy, Request, Sent};
 use http::{HeaderValue, Method};
-use support::{Names, Reply, Server, allow, lock, ok, redirect};
+use support::{Names, Reply, Seen, Server, allow, lock, ok, redirect};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Secret {
@@ -56,6 +59,10 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::watched(None).await
+    }
+
+    async fn watched(observer: Option<Arc<dyn Observer>>) -> Self {
         let answer = Arc::new(Mutex::new((302, String::new())));
         let script = Arc::clone(&answer);
         let first = Server::start(move |head| match head.split(' ').nth(1) {
@@ -72,6 +79,7 @@ impl Bench {
         let policy = Policy {
             allow_private: vec![allow("a.test"), allow("b.test"), allow("sub.a.test")],
             resolver: Arc::new(names),
+            observer,
             ..Policy::default()
         };
         Self { egress: Egress::new(policy).unwrap(), first, second, answer }
@@ -169,6 +177,95 @@ async fn a_failure_after_a_redirect_may_have_been_sent_even_if_the_next_hop_was_
         assert!(matches!(error, EgressError::AfterRedirect { hops: 1, .. }), "{location}: {error:?}");
         assert_eq!(error.was_sent(), Sent::Maybe, "{location}");
     }
+    let twice = Server::start(|head| match head.starts_with("GET /path ") {
+        true => Reply::Keep(redirect(302, "/second")),
+        false => Reply::Keep(redirect(302, "http://127.0.0.2:1/")),
+    })
+    .await;
+    let policy = Policy { allow_private: vec![allow("127.0.0.1")], ..Policy::default() };
+    let url = format!("http://127.0.0.1:{}/path", twice.port);
+    let error = Egress::new(policy).unwrap().send(Request::new(Method::GET, url.parse().unwrap())).await.unwrap_err();
+    let EgressError::AfterRedirect { hops: 2, cause } = error else { panic!("{error:?}") };
+    assert!(matches!(*cause, EgressError::Denied { .. }), "the failure is marked once: {cause:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_that_only_reads_carries_neither_the_body_nor_what_describes_it() {
+    let bench = Bench::new().await;
+    *lock(&bench.answer) = (303, "/path/end".to_owned());
+    let mut request = bench.request(Secret::Caller);
+    request.method = Method::POST;
+    request.body = "canary-body".into();
+    request.headers.insert("content-type", HeaderValue::from_static("text/canary"));
+    bench.egress.send(request).await.unwrap();
+    let heads = bench.first.take_heads();
+    // What the server left unread of the first body stands before the second head.
+    let (_, last) = heads[1].split_once("GET /path/end").unwrap();
+    assert!(heads[0].contains("content-type: text/canary"), "{heads:#?}");
+    assert!(!last.contains("content-") && !last.contains("canary-body"), "{last}");
+}
+
+/// Covers one path only and counts how often it handed its secret out.
+struct OnePath {
+    handed_out: AtomicUsize,
+}
+
+impl Credential for OnePath {
+    fn covers(&self, url: &url::Url) -> bool {
+        url.path() == "/path/start"
+    }
+    fn apply(&self, request: &mut Outgoing) -> Result<(), EgressError> {
+        self.handed_out.fetch_add(1, Ordering::SeqCst);
+        request.set_header("Authorization", "Bearer canary")?;
+        request.set_query("q", "canary");
+        assert!(request.headers()["authorization"].is_sensitive());
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("canary") && !shown.contains("/path"), "{shown}");
+        Ok(())
+    }
+    fn connection(&self) -> &str {
+        "con_1"
+    }
+}
+
+#[tokio::test]
+async fn what_a_credential_sets_replaces_the_callers_own_for_the_whole_request() {
+    let bench = Bench::new().await;
+    *lock(&bench.answer) = (302, "/path/end".to_owned());
+    let mut request = bench.request(Secret::Bearer);
+    request.credential = Some(Arc::new(OnePath { handed_out: AtomicUsize::new(0) }));
+    bench.egress.send(request).await.unwrap();
+    let heads = bench.first.take_heads();
+    assert!(heads[0].starts_with("GET /path/start?q=canary HTTP") && heads[0].contains("Bearer canary"), "{heads:#?}");
+    assert!(!heads[0].contains("caller's own") && !heads[1].contains("authorization"), "{heads:#?}");
+}
+
+#[tokio::test]
+async fn the_target_is_judged_before_a_credential_hands_out_its_secret() {
+    let bench = Bench::new().await;
+    let credential = Arc::new(OnePath { handed_out: AtomicUsize::new(0) });
+    let mut request = bench.request(Secret::Bearer);
+    request.credential = Some(Arc::clone(&credential) as _);
+    request.url = "https://10.0.0.1/path/start".parse().unwrap();
+    let error = bench.egress.send(request).await.unwrap_err();
+    assert!(matches!(error, EgressError::Denied { .. }), "{error:?}");
+    assert_eq!(credential.handed_out.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn who_watches_is_told_whose_secret_travelled_on_which_hop_and_what_left() {
+    let seen = Arc::new(Seen::default());
+    let bench = Bench::watched(Some(Arc::clone(&seen) as _)).await;
+    *lock(&bench.answer) = (303, format!("http://b.test:{}/path/end?x=canary", bench.second.port));
+    let mut request = bench.request(Secret::Bearer);
+    request.method = Method::POST;
+    request.body = "body".into();
+    bench.egress.send(request.clone()).await.unwrap();
+    request.url = "https://10.0.0.1/path/start".parse().unwrap();
+    bench.egress.send(request).await.unwrap_err();
+    let told: Vec<_> = seen.hops().iter().map(|hop| (hop.hop, hop.connection.clone(), hop.sent_bytes)).collect();
+    assert_eq!(told, [(0, Some("con_1".to_owned()), 4), (1, None, 0), (0, None, 0)]);
+    assert!(seen.hops().iter().all(|hop| !format!("{hop:?}").contains("canary")), "{:?}", seen.hops());
 }
 
 struct Broken(&'static str, &'static str);

@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use flowdeck_egress::{Egress, EgressError, Policy, Request, Response, Sent};
+use flowdeck_egress::{Egress, EgressError, Limits, Policy, Redirects, Request, Response, Sent};
 use http::Method;
 use support::{Reply, Server, allow, assert_discreet, redirect};
 
@@ -166,4 +166,64 @@ async fn redirects_end_at_a_circle_or_at_the_limit() {
     assert_eq!((error.code(), error.was_sent()), ("egress.too_many_redirects", Sent::Maybe), "{error:?}");
     assert_eq!(chain.heads().len(), 6, "the request and five redirects");
     assert_discreet(&error);
+}
+
+#[tokio::test]
+async fn a_redirect_to_itself_and_one_where_none_is_allowed_may_have_been_sent() {
+    for (location, redirects, code) in [
+        ("/path?q=canary", Redirects::USUAL, "egress.redirect_refused"),
+        ("/other", Redirects::Follow(0), "egress.too_many_redirects"),
+    ] {
+        let server = Server::start(move |_| Reply::Keep(redirect(302, location))).await;
+        let policy = Policy { allow_private: vec![allow("127.0.0.1")], ..Policy::default() };
+        let url = format!("http://127.0.0.1:{}/path?q=canary", server.port);
+        let mut request = Request::new(Method::GET, url.parse().unwrap());
+        request.redirects = redirects;
+        let error = Egress::new(policy).unwrap().send(request).await.unwrap_err();
+        assert_eq!((error.code(), error.was_sent()), (code, Sent::Maybe), "{error:?}");
+        assert_discreet(&error);
+        assert_eq!(server.heads().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_body_of_a_redirect_is_not_read() {
+    let server = Server::start(|head| match head.starts_with("GET /path") {
+        true => Reply::Endless(b"HTTP/1.1 302 Found\r\nLocation: /end\r\n\r\n".to_vec(), vec![b'x'; 65536]),
+        false => Reply::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend".to_vec()),
+    })
+    .await;
+    assert_eq!(&send(&server).await.unwrap().body[..], b"end");
+}
+
+#[tokio::test]
+async fn a_request_may_ask_for_less_than_the_policy_takes_and_never_for_more() {
+    let limits = Limits { response_bytes_max: 2, ..Limits::default() };
+    for asked in [1 << 20, 1] {
+        let server = Server::start(|_| Reply::Close(b"HTTP/1.1 200 OK\r\n\r\nabc".to_vec())).await;
+        let policy = Policy { allow_private: vec![allow("127.0.0.1")], limits, ..Policy::default() };
+        let mut request = Request::new(Method::GET, format!("http://127.0.0.1:{}/path", server.port).parse().unwrap());
+        request.response_bytes_max = asked;
+        let error = Egress::new(policy).unwrap().send(request).await.unwrap_err();
+        assert!(matches!(error, EgressError::TooLarge { limit_bytes, .. } if limit_bytes == asked.min(2)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_printed_forms_of_a_request_and_its_answer_show_no_content() {
+    let server = Server::start(|_| {
+        let head = "HTTP/1.1 200 OK\r\nSet-Cookie: canary\r\nContent-Length: 6\r\n\r\ncanary";
+        Reply::Close(head.as_bytes().to_vec())
+    })
+    .await;
+    let policy = Policy { allow_private: vec![allow("127.0.0.1")], ..Policy::default() };
+    let url = format!("http://127.0.0.1:{}/canary?q=canary", server.port);
+    let mut request = Request::new(Method::POST, url.parse().unwrap());
+    request.headers.insert("x-key", http::HeaderValue::from_static("canary"));
+    request.body = "canary".into();
+    let shown = format!("{request:?} {request:#?}");
+    let response = Egress::new(policy).unwrap().send(request).await.unwrap();
+    let shown = format!("{shown} {response:?} {response:#?}");
+    assert_eq!(&response.body[..], b"canary");
+    assert!(!shown.contains("canary") && shown.contains("POST") && shown.contains("127.0.0.1"), "{shown}");
 }
