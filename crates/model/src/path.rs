@@ -31,6 +31,12 @@ impl StepPath {
         Self::default()
     }
 
+    /// The path of these parts, outermost first.
+    #[must_use]
+    pub fn of(segments: Vec<Segment>) -> Self {
+        Self(segments)
+    }
+
     /// The path of `card` directly below this one.
     #[must_use]
     pub fn child(&self, card: &CardId) -> Self {

@@ -12,7 +12,7 @@ use flowdeck_model::{Fault, FaultCode, PromptId, RunId, StepPath};
 use super::api::{EngineError, Notice, NoticeKind};
 use super::commit::wait_keys;
 use super::inner::Inner;
-use crate::machine::state::{Frame, RunState};
+use crate::machine::state::RunState;
 use crate::ports::{Delta, Scan, Space};
 use crate::wire::entry::{Entry, EntryKind, encode_block};
 use crate::wire::keys;
@@ -107,7 +107,7 @@ impl Inner {
 
 /// Steps whose write may have happened. Their paths are in their idempotency keys; the program may be missing.
 fn unknown(state: &RunState) -> Vec<StepPath> {
-    let intents = state.frames.values().filter_map(Frame::doubt);
+    let intents = state.frames.values().filter_map(|f| f.doubt());
     let path = |key: &str| key.split_once('/')?.1.rsplit_once('/')?.0.parse().ok();
     intents.map(|intent| path(&intent.idempotency_key).unwrap_or_else(StepPath::root)).collect()
 }

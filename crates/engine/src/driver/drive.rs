@@ -187,7 +187,7 @@ impl Live {
     /// Nothing is under way: commits, and asks whether something came meanwhile. True where the run stops.
     async fn rest(&mut self) -> Result<bool, EngineError> {
         let stopping = self.inner.stopping.load(Ordering::Acquire);
-        let busy = self.state.frames.values().any(crate::machine::state::Frame::is_busy);
+        let busy = self.state.frames.values().any(|f| f.is_busy());
         // Busy without anything under way: effects kept back by a stop. The ready mark brings the run back.
         self.commit(!(stopping && busy)).await?;
         self.ask_fresh_holds().await?;

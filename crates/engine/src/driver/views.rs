@@ -85,7 +85,7 @@ pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
             view.waits.push(WaitView { path: state.path(program, *id), reason, deadline });
         }
     }
-    let under_way = state.frames.values().any(crate::machine::state::Frame::is_busy);
+    let under_way = state.frames.values().any(|f| f.is_busy());
     if state.phase == Phase::Running && !under_way {
         view.status = if doubt {
             Status::InDoubt

@@ -14,6 +14,9 @@ use flowdeck_model::{Fault, FaultCode, FieldDecl, FieldType, Fields, Millis, Val
 /// # Errors
 /// `bad-input` or `bad-type` with the field's name.
 pub fn inputs(decls: &[FieldDecl], more: Option<&FieldType>, given: Fields) -> Result<Fields, Fault> {
+    if is_right(decls, more, &given) {
+        return Ok(given);
+    }
     let mut out = Fields::new();
     for decl in decls {
         let value = given.shared(&decl.key).filter(|v| !v.is_null());
@@ -60,6 +63,46 @@ pub fn inputs(decls: &[FieldDecl], more: Option<&FieldType>, given: Fields) -> R
     Ok(out)
 }
 
+/// Whether [`inputs`] would change nothing, which is so for most steps.
+fn is_right(decls: &[FieldDecl], more: Option<&FieldType>, given: &Fields) -> bool {
+    let mut rest = given.iter().peekable();
+    for decl in decls {
+        let is_right = match rest.next_if(|(key, _)| *key == decl.key) {
+            Some((_, value)) => !value.is_null() && decl.choices.is_empty() && is_a(value, &decl.kind),
+            None => !decl.required && decl.default.is_none() && !given.has(&decl.key),
+        };
+        if !is_right {
+            return false;
+        }
+    }
+    rest.all(|(_, value)| more.is_none_or(|kind| is_a(value, kind)))
+}
+
+/// Whether a value is of a type as it stands. Blank text is not, but for text.
+fn is_a(value: &Value, kind: &FieldType) -> bool {
+    match (kind, value) {
+        (_, Value::Null) | (FieldType::Any, _) | (FieldType::Text, Value::String(_)) => true,
+        (FieldType::Number, Value::Number(_)) | (FieldType::Boolean, Value::Bool(_)) => true,
+        (FieldType::Object(_) | FieldType::File, Value::Object(_)) => true,
+        (FieldType::Date | FieldType::File, Value::String(text)) => !text.trim().is_empty(),
+        (FieldType::List(item), Value::Array(list)) => list.iter().all(|v| is_item(v, item)),
+        _ => false,
+    }
+}
+
+/// Whether an item of a list needs no conversion.
+fn is_item(value: &Value, item: &FieldType) -> bool {
+    matches!(
+        (item, value),
+        (FieldType::Any, _)
+            | (_, Value::Null)
+            | (FieldType::Text | FieldType::Date | FieldType::File, Value::String(_))
+            | (FieldType::Number, Value::Number(_))
+            | (FieldType::Boolean, Value::Bool(_))
+            | (FieldType::Object(_) | FieldType::File, Value::Object(_))
+    )
+}
+
 /// One value as a type; shared where nothing changes. Empty text is null for every type but text.
 ///
 /// # Errors
@@ -70,14 +113,13 @@ pub fn convert(value: &Arc<Value>, kind: &FieldType, field: &str) -> Result<Arc<
         Fault::new(FaultCode::BadType, format!("`{field}` must be {}, but it is {found}", kind.word()))
     };
     let json = |text: &str| serde_json::from_str::<Value>(text).ok();
+    if is_a(value, kind) {
+        return Ok(value.clone());
+    }
     let new = match (kind, value.as_ref()) {
-        (_, Value::Null) | (FieldType::Any, _) | (FieldType::Text, Value::String(_)) => return Ok(value.clone()),
         (FieldType::Text, Value::Bool(b)) => Value::String(b.to_string()),
         (FieldType::Text, Value::Number(n)) => Value::String(number_text(n)),
         (FieldType::Text, other) => Value::String(other.to_string()),
-        (FieldType::Number, Value::Number(_))
-        | (FieldType::Boolean, Value::Bool(_))
-        | (FieldType::Object(_) | FieldType::File, Value::Object(_)) => return Ok(value.clone()),
         (_, Value::String(text)) if text.trim().is_empty() => Value::Null,
         (FieldType::Number, Value::String(text)) => {
             let number = text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
@@ -89,20 +131,13 @@ pub fn convert(value: &Arc<Value>, kind: &FieldType, field: &str) -> Result<Arc<
             _ => return Err(wrong()),
         },
         (FieldType::Boolean, Value::Number(n)) => Value::Bool(n.as_f64().is_some_and(|n| n != 0.0)),
-        (FieldType::Date, Value::String(_)) => return Ok(value.clone()),
         (FieldType::Date, Value::Number(n)) => {
             #[allow(clippy::cast_possible_truncation)]
             let ms = n.as_f64().filter(|n| n.abs() < 8.64e15).ok_or_else(wrong)? as i64;
             Value::String(Millis(ms).to_iso())
         }
         (FieldType::Object(_), Value::String(text)) => json(text).filter(Value::is_object).ok_or_else(wrong)?,
-        (FieldType::File, Value::String(_)) => return Ok(value.clone()),
-        (FieldType::List(item), Value::Array(list)) => {
-            if matches!(**item, FieldType::Any) {
-                return Ok(value.clone());
-            }
-            return convert_list(list, item, field).map(|new| new.map_or_else(|| value.clone(), Arc::new));
-        }
+        (FieldType::List(item), Value::Array(list)) => convert_list(list, item, field)?,
         (FieldType::List(item), Value::String(text)) => match json(text).filter(Value::is_array) {
             Some(list) => return convert(&Arc::new(list), &FieldType::List(item.clone()), field),
             None => list_of_one(value, item, field).ok_or_else(wrong)?,
@@ -119,26 +154,12 @@ fn list_of_one(value: &Arc<Value>, item: &FieldType, field: &str) -> Option<Valu
     Some(Value::Array(vec![Arc::unwrap_or_clone(inner)]))
 }
 
-/// `None` where every item already fits, so that big lists are not copied.
-fn convert_list(list: &[Value], item: &FieldType, field: &str) -> Result<Option<Value>, Fault> {
-    let fits = |value: &Value| {
-        matches!(
-            (item, value),
-            (_, Value::Null)
-                | (FieldType::Text | FieldType::Date | FieldType::File, Value::String(_))
-                | (FieldType::Number, Value::Number(_))
-                | (FieldType::Boolean, Value::Bool(_))
-                | (FieldType::Object(_) | FieldType::File, Value::Object(_))
-        )
-    };
-    if list.iter().all(fits) {
-        return Ok(None);
-    }
+fn convert_list(list: &[Value], item: &FieldType, field: &str) -> Result<Value, Fault> {
     let items = list
         .iter()
         .enumerate()
         .map(|(i, v)| convert(&Arc::new(v.clone()), item, &format!("{field}[{i}]")).map(Arc::unwrap_or_clone));
-    items.collect::<Result<Vec<_>, _>>().map(|items| Some(Value::Array(items)))
+    items.collect::<Result<_, _>>().map(Value::Array)
 }
 
 fn number_text(n: &serde_json::Number) -> String {
@@ -221,6 +242,31 @@ mod tests {
     fn a_list_that_fits_is_shared_and_not_copied() {
         let list = Arc::new(json!([1, 2, 3]));
         assert!(Arc::ptr_eq(&convert(&list, &FieldType::Number.list(), "f").unwrap(), &list));
+    }
+
+    #[test]
+    fn what_is_right_is_left_as_it_is_and_nothing_else() {
+        let mut decls = [FieldDecl::new("a", FieldType::Text), FieldDecl::new("b", FieldType::Date.list())];
+        let fits = |decls: &[FieldDecl], given| is_right(decls, Some(&FieldType::Number), &Fields::from_value(given));
+        for given in [json!({"a": "x", "b": ["y"], "c": 1}), json!({"b": []}), json!({"a": "", "c": null})] {
+            assert!(fits(&decls, given.clone()), "{given}");
+            let given = Fields::from_value(given);
+            let first = |f: &Fields| f.iter().next().map(|(_, v)| Arc::as_ptr(v));
+            let made = inputs(&decls, Some(&FieldType::Number), given.clone()).unwrap();
+            assert_eq!((first(&made), made.to_value()), (first(&given), given.to_value()));
+        }
+        for given in
+            [json!({"a": null}), json!({"a": 1}), json!({"b": [], "a": ""}), json!({"b": [1]}), json!({"c": "1"})]
+        {
+            assert!(!fits(&decls, given.clone()), "{given}");
+        }
+        decls[0].required = true;
+        assert!(!fits(&decls, json!({})), "a required one is missing");
+        decls[0] = FieldDecl { default: Some(json!("d")), ..FieldDecl::new("a", FieldType::Text) };
+        assert!(!fits(&decls, json!({})), "a default is to be filled in");
+        decls[0] = FieldDecl { choices: vec!["x".into()], ..FieldDecl::new("a", FieldType::Text) };
+        assert!(!fits(&decls, json!({"a": "y"})), "it is no choice");
+        assert!(!is_a(&json!(" "), &FieldType::Date) && !is_a(&json!(""), &FieldType::File), "blank is null");
     }
 
     #[test]

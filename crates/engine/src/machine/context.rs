@@ -38,11 +38,11 @@ impl<'a> Context<'a> {
     }
 
     pub(super) fn frame(&self, id: FrameId) -> Option<&Frame> {
-        self.state.frames.get(&id)
+        self.state.frames.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn frame_mut(&mut self, id: FrameId) -> Option<&mut Frame> {
-        self.state.frames.get_mut(&id)
+        self.state.frames.get_mut(&id).map(Box::as_mut)
     }
 
     /// The current card of a frame.
@@ -119,7 +119,7 @@ impl<'a> Context<'a> {
         }
         let id = self.state.next_frame;
         self.state.next_frame += 1;
-        self.state.frames.insert(id, Frame::new(Some(parent), depth, block, role));
+        self.state.frames.insert(id, Box::new(Frame::new(Some(parent), depth, block, role)));
         self.ready.push_back(id);
         Ok(id)
     }

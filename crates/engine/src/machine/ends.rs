@@ -88,7 +88,10 @@ impl Context<'_> {
             }
             (role, end) => {
                 let through = self.last_outputs(top);
-                self.drop_below(top);
+                // Nested cards are there only while the frame keeps something for them.
+                if self.frame(top).is_some_and(|f| f.container.is_some()) {
+                    self.drop_below(top);
+                }
                 self.drop_frame(top);
                 if let Some(parent) = parent {
                     self.nested_ended(parent, role, end, through);

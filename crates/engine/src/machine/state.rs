@@ -37,8 +37,8 @@ pub struct RunState {
     pub event: Option<Fields>,
     /// Facts of the run, `${run.id}`.
     pub facts: Arc<Value>,
-    /// Activations of card lists that are not over.
-    pub frames: BTreeMap<FrameId, Frame>,
+    /// Activations of card lists that are not over. Boxed: rounds of loops come and go at the ends of the map.
+    pub frames: BTreeMap<FrameId, Box<Frame>>,
     /// The next frame's number.
     pub next_frame: FrameId,
     /// Ends that wait until steps under way are over.

@@ -60,7 +60,7 @@ impl Context<'_> {
         self.state.due = self.program.main_flow().timeout_ms.map(|ms| self.now.plus(ms));
         let id = self.state.next_frame;
         self.state.next_frame += 1;
-        self.state.frames.insert(id, Frame::new(None, 0, self.program.root, Role::Root));
+        self.state.frames.insert(id, Box::new(Frame::new(None, 0, self.program.root, Role::Root)));
         self.ready.push_back(id);
     }
 

@@ -10,7 +10,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 
 use super::operators::{self, Binary, Function};
-use super::{MappingError, PathPart, Reference, Scope};
+use super::{MappingError, PathPart, Reference, Scope, plain};
 use crate::fault::Fault;
 use crate::field::FieldType;
 
@@ -94,6 +94,14 @@ impl Expression {
     /// [`MappingError`] with the place and the fix.
     pub fn parse(source: &str) -> Result<Self, MappingError> {
         guard(source)?;
+        match plain::reference(source) {
+            Some(reference) => Ok(Self { source: Arc::from(source), node: Arc::new(Node::Reference(reference)) }),
+            None => Self::by_grammar(source),
+        }
+    }
+
+    /// Reads what is more than a plain reference.
+    pub(super) fn by_grammar(source: &str) -> Result<Self, MappingError> {
         let parsed = std::panic::catch_unwind(|| cel::Program::compile(source))
             .map_err(|_| wrong("the expression cannot be read"))?;
         let program = parsed.map_err(|errors| {

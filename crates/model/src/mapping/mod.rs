@@ -8,6 +8,7 @@ pub mod expression;
 mod loose;
 mod operators;
 pub mod parse;
+mod plain;
 pub mod reference;
 #[cfg(test)]
 mod tests;

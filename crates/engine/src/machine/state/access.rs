@@ -3,6 +3,9 @@
 //! Must never decide what happens next: the families do.
 //! Tests: beside the families.
 
+use flowdeck_model::CardKind;
+use flowdeck_model::path::Segment;
+
 use super::*;
 
 impl RunState {
@@ -30,45 +33,30 @@ impl RunState {
         }
     }
 
-    /// Path of the list that a frame activates.
-    #[must_use]
-    pub fn frame_path(&self, program: &Program, frame: FrameId) -> StepPath {
-        let mut chain = Vec::new();
-        let mut at = Some(frame);
-        while let Some(f) = at.and_then(|id| self.frames.get(&id)) {
-            chain.push(f);
-            at = f.parent;
-        }
-        let mut path = StepPath::root();
-        for pair in chain.windows(2).rev() {
-            let (child, parent) = (pair[0], pair[1]);
-            if let Some(node) = program.node(parent.block, parent.at) {
-                path = path.child(&node.card.id);
-            }
-            match child.role {
-                Role::Iteration(index) => path = path.at(index),
-                Role::Parallel(lane) => {
-                    if let Some(flowdeck_model::CardKind::Parallel { lanes }) =
-                        program.node(parent.block, parent.at).map(|n| &n.card.kind)
-                        && let Some((name, _)) = lanes.get_index(lane as usize)
-                    {
-                        path = path.child(name);
-                    }
-                }
-                _ => {}
-            }
-        }
-        path
-    }
-
     /// Path of a frame's current step.
     #[must_use]
     pub fn path(&self, program: &Program, frame: FrameId) -> StepPath {
-        let path = self.frame_path(program, frame);
-        match self.frames.get(&frame).and_then(|f| program.node(f.block, f.at)) {
-            Some(node) => path.child(&node.card.id),
-            None => path,
+        let Some(mut frame) = self.frames.get(&frame) else { return StepPath::root() };
+        // From the inside outwards, in one piece: a path is made for every step.
+        let mut segments = Vec::with_capacity(usize::from(frame.depth) + 1);
+        let part = |card: &CardId, index| Segment { card: card.clone(), index };
+        segments.extend(program.node(frame.block, frame.at).map(|node| part(&node.card.id, None)));
+        while let Some(parent) = frame.parent.and_then(|id| self.frames.get(&id)) {
+            if let Some(node) = program.node(parent.block, parent.at) {
+                let mut index = None;
+                match (&frame.role, &node.card.kind) {
+                    (Role::Iteration(number), _) => index = Some(*number),
+                    (Role::Parallel(lane), CardKind::Parallel { lanes }) => {
+                        segments.extend(lanes.get_index(*lane as usize).map(|(name, _)| part(name, None)));
+                    }
+                    _ => {}
+                }
+                segments.push(part(&node.card.id, index));
+            }
+            frame = parent;
         }
+        segments.reverse();
+        StepPath::of(segments)
     }
 
     /// Whether `frame` is strictly below `top`.
