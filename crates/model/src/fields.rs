@@ -21,6 +21,7 @@ const MANY: usize = 16;
 pub struct Fields {
     list: Vec<(String, Arc<Value>)>,
     /// Places of all keys; there from [`MANY`] fields on.
+    #[expect(clippy::box_collection, reason = "it is nearly never there, and fields are moved and kept everywhere")]
     places: Option<Box<HashMap<String, usize>>>,
 }
 

@@ -44,6 +44,10 @@ pub struct FakeStore {
     /// Commits that find space, and then those that do not.
     space: Mutex<(u64, u64)>,
     slow: AtomicBool,
+    /// Commits that may take effect.
+    gate: tokio::sync::watch::Sender<u64>,
+    under_way: AtomicU64,
+    at_once: AtomicU64,
 }
 
 impl Default for FakeStore {
@@ -66,6 +70,9 @@ impl FakeStore {
             last_commit: Mutex::new(None),
             space: Mutex::new((0, 0)),
             slow: AtomicBool::new(false),
+            gate: tokio::sync::watch::Sender::new(u64::MAX),
+            under_way: AtomicU64::new(0),
+            at_once: AtomicU64::new(0),
         }
     }
 
@@ -93,6 +100,17 @@ impl FakeStore {
     /// Each operation takes a turn of its own before and after it takes effect.
     pub fn take_turns(&self) {
         self.slow.store(true, Ordering::SeqCst);
+    }
+
+    /// This many commits of this opening take effect; those after them wait until more may.
+    pub fn let_through(&self, commits: u64) {
+        self.gate.send_replace(commits);
+    }
+
+    /// The most commits that were under way at once.
+    #[must_use]
+    pub fn commits_at_once(&self) -> u64 {
+        self.at_once.load(Ordering::SeqCst)
     }
 
     async fn turn(&self) {
@@ -244,9 +262,13 @@ impl Store for FakeStore {
     }
 
     async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.at_once.fetch_max(under_way, Ordering::SeqCst);
+        self.gate.subscribe().wait_for(|commits| self.commits() < *commits).await.ok();
         self.turn().await;
         let done = self.commit_now(delta);
         self.turn().await;
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
         done
     }
 

@@ -141,6 +141,7 @@ impl Live {
             dirty_since: None,
             outcome_since: None,
             flow_unsaved: None,
+            behind: None,
         }
     }
 

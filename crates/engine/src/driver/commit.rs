@@ -11,13 +11,13 @@ use flowdeck_model::{Millis, PromptId, RunId};
 
 use super::api::{EngineError, Parts};
 use super::given;
-use super::inner::flow_bytes;
+use super::inner::{Inner, flow_bytes};
 use super::live::Live;
 use super::seal;
 use crate::machine::event::Effect;
 use crate::machine::state::{Container, Phase, RunState};
 use crate::ports::{Delta, Op, Precondition, Space, StoreError, WaitKey};
-use crate::wire::entry::encode_block;
+use crate::wire::entry::{Entry, encode_block};
 use crate::wire::{keys, state as stored_state};
 
 /// How often a commit is tried again that found no disk space, and the pause before each, in milliseconds.
@@ -25,6 +25,17 @@ const FULL_TRIES: u32 = 10;
 const FULL_PAUSE_MS: u64 = 1_000;
 /// Largest commit that is kept for being tried again, in bytes.
 const AGAIN_BYTES_MAX: usize = 1 << 20;
+
+/// What is so in the store after a commit.
+pub(super) struct After {
+    timer: Option<Millis>,
+    waits: BTreeMap<Vec<u8>, PromptId>,
+    ready: bool,
+    state: bool,
+    /// Loops whose new results are in it.
+    loops: Vec<u32>,
+    given_apart: Option<bool>,
+}
 
 impl Live {
     /// Commits everything so far. `stops`: nothing goes on by itself afterwards.
@@ -39,10 +50,25 @@ impl Live {
         preconditions: Vec<Precondition>,
         ops: Vec<Op>,
     ) -> Result<(), EngineError> {
+        self.settle().await?;
         self.start_children()?;
+        let Some((delta, after)) = self.delta(stops, preconditions, ops)? else { return Ok(()) };
+        put(&self.inner, self.view.id, self.tries(), delta).await?;
+        let entries = self.forget_new(&after);
+        self.committed(after, &entries).await;
+        Ok(())
+    }
+
+    /// Everything since the last commit as one delta; `None` where there is nothing.
+    pub(super) fn delta(
+        &mut self,
+        stops: bool,
+        preconditions: Vec<Precondition>,
+        ops: Vec<Op>,
+    ) -> Result<Option<(Delta, After)>, EngineError> {
         let is_new = self.dirty || !self.entries.is_empty() || !self.ops.is_empty() || !ops.is_empty();
         if !(is_new || stops && self.stored.ready) {
-            return Ok(());
+            return Ok(None);
         }
         super::views::refresh(&mut self.view, &self.state, &self.program);
         let mut delta = Delta::new(self.inner.parts.store.epoch());
@@ -74,31 +100,14 @@ impl Live {
         let waits = wait_keys(run, &self.state);
         let ready = !stops && !self.is_over();
         self.index_ops(&mut delta, timer, &waits, ready);
-        let chunks = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
-        self.put(delta).await?;
-        let now: BTreeSet<PromptId> = waits.values().copied().collect();
-        let left: BTreeSet<PromptId> = self.stored.waits.values().copied().filter(|p| !now.contains(p)).collect();
-        self.inner.leave(left).await;
-        self.stored.given_apart = Some(given_apart && (keeps || !self.is_over()));
-        self.committed(timer, waits, ready, !is_gone, &chunks);
-        Ok(())
+        let loops = if is_gone { self.drop_state(&mut delta) } else { self.put_state(&mut delta)? };
+        let given_apart = Some(given_apart && (keeps || !self.is_over()));
+        Ok(Some((delta, After { timer, waits, ready, state: !is_gone, loops, given_apart })))
     }
 
-    /// A full disk changes nothing: a run that is accepted waits a little for space, so that what it did is not forgotten.
-    async fn put(&self, mut delta: Delta) -> Result<(), EngineError> {
-        let Parts { store, clock, .. } = &self.inner.parts;
-        let mut tries = if self.stored.state { FULL_TRIES } else { 0 };
-        loop {
-            let again = (tries > 0 && size(&delta) <= AGAIN_BYTES_MAX).then(|| delta.clone());
-            match (store.commit(delta).await, again) {
-                (Err(StoreError::Full { .. }), Some(again)) if !self.inner.stopping.load(Ordering::Acquire) => {
-                    tracing::warn!(run = %self.view.id, "no disk space for what a run did; trying again");
-                    clock.sleep(FULL_PAUSE_MS).await;
-                    (delta, tries) = (again, tries - 1);
-                }
-                (done, _) => return Ok(done?),
-            }
-        }
+    /// How often a commit of this run is tried again on a full disk.
+    pub(super) fn tries(&self) -> u32 {
+        if self.stored.state { FULL_TRIES } else { 0 }
     }
 
     /// Whether nothing can go on from the state any more.
@@ -225,46 +234,64 @@ impl Live {
         Ok(loops)
     }
 
-    fn committed(
-        &mut self,
-        timer: Option<Millis>,
-        waits: BTreeMap<Vec<u8>, PromptId>,
-        ready: bool,
-        state: bool,
-        loops: &[u32],
-    ) {
-        for id in loops {
+    /// What is in a commit is not new any more. Answers its history.
+    pub(super) fn forget_new(&mut self, after: &After) -> Vec<Entry> {
+        for id in &after.loops {
             if let Some(l) = self.state.frames.get_mut(id).and_then(|f| f.looping()) {
                 l.stored = l.results.len();
             }
         }
-        if timer.is_some() && timer != self.stored.timer {
-            self.inner.wake.notify_one();
-        }
-        self.stored.timer = timer;
-        self.stored.waits = waits;
-        self.stored.ready = ready;
-        self.stored.state = state;
-        if self.flow_unsaved.take().is_some() {
-            self.inner.stored_flows.lock().insert(self.view.hash);
-        }
         self.preconditions.clear();
         self.ops.clear();
         self.inbox_done.clear();
-        let entries = std::mem::take(&mut self.entries);
+        self.dirty = false;
+        self.dirty_since = None;
+        self.outcome_since = None;
+        self.steps = 0;
+        self.bytes = 0;
+        std::mem::take(&mut self.entries)
+    }
+
+    /// A commit is durable: what waits for it may go on, and who watches is told.
+    pub(super) async fn committed(&mut self, after: After, entries: &[Entry]) {
+        let now: BTreeSet<PromptId> = after.waits.values().copied().collect();
+        let left: BTreeSet<PromptId> = self.stored.waits.values().copied().filter(|p| !now.contains(p)).collect();
+        self.inner.leave(left).await;
+        if after.timer.is_some() && after.timer != self.stored.timer {
+            self.inner.wake.notify_one();
+        }
+        self.stored.given_apart = after.given_apart;
+        self.stored.timer = after.timer;
+        self.stored.waits = after.waits;
+        self.stored.ready = after.ready;
+        self.stored.state = after.state;
+        if self.flow_unsaved.take().is_some() {
+            self.inner.stored_flows.lock().insert(self.view.hash);
+        }
         if self.inner.notices.receiver_count() > 0 {
-            for entry in &entries {
+            for entry in entries {
                 self.notify(entry, false);
             }
         }
         for child in self.children.drain(..) {
             self.inner.enqueue(child);
         }
-        self.dirty = false;
-        self.dirty_since = None;
-        self.outcome_since = None;
-        self.steps = 0;
-        self.bytes = 0;
+    }
+}
+
+/// A full disk changes nothing: a run that is accepted waits a little for space, so that what it did is not forgotten.
+pub(super) async fn put(inner: &Inner, run: RunId, mut tries: u32, mut delta: Delta) -> Result<(), EngineError> {
+    let Parts { store, clock, .. } = &inner.parts;
+    loop {
+        let again = (tries > 0 && size(&delta) <= AGAIN_BYTES_MAX).then(|| delta.clone());
+        match (store.commit(delta).await, again) {
+            (Err(StoreError::Full { .. }), Some(again)) if !inner.stopping.load(Ordering::Acquire) => {
+                tracing::warn!(%run, "no disk space for what a run did; trying again");
+                clock.sleep(FULL_PAUSE_MS).await;
+                (delta, tries) = (again, tries - 1);
+            }
+            (done, _) => return Ok(done?),
+        }
     }
 }
 

@@ -101,6 +101,15 @@ impl Inner {
 impl Live {
     /// Until the run ends or only waits. `loaded`: it may have messages, or connections that changed.
     pub(super) async fn drive(&mut self, loaded: bool) -> Result<(), EngineError> {
+        let done = self.drive_on(loaded).await;
+        if done.is_err() {
+            // Whoever loads the run next must find what is on its way.
+            self.settle().await.ok();
+        }
+        done
+    }
+
+    async fn drive_on(&mut self, loaded: bool) -> Result<(), EngineError> {
         if loaded {
             self.read_inbox().await?;
             self.ask_holds().await?;
@@ -138,7 +147,7 @@ impl Live {
             self.carry_out(effect).await?;
             if self.is_commit_due() {
                 self.queue.extend(kept.drain(..));
-                self.save().await?;
+                self.save_behind().await?;
                 // A loop of functions alone never waits: this is where it meets its deadlines.
                 self.tick_if_due();
                 tokio::task::yield_now().await;
@@ -155,7 +164,7 @@ impl Live {
     }
 
     /// Commits, lets go what the commit allows, and asks about waits that are in it.
-    async fn save(&mut self) -> Result<(), EngineError> {
+    pub(super) async fn save(&mut self) -> Result<(), EngineError> {
         self.commit(false).await?;
         self.launch_all();
         self.ask_fresh_holds().await
@@ -227,6 +236,7 @@ impl Live {
 
     /// Waits for the next answer, message, due time or commit.
     async fn wait(&mut self) -> Result<(), EngineError> {
+        self.settle().await?;
         let clock = self.inner.parts.clock.clone();
         let due = self.state.next_due().map(|due| due.since(clock.now()));
         let commit_in = self.commit_due_in();

@@ -79,6 +79,8 @@ pub(super) struct Live {
     pub(super) dirty_since: Option<u64>,
     pub(super) outcome_since: Option<u64>,
     pub(super) flow_unsaved: Option<Arc<flowdeck_model::Flow>>,
+    /// A commit on its way.
+    pub(super) behind: Option<super::behind::Behind>,
 }
 
 impl Live {

@@ -7,6 +7,7 @@ mod accept;
 pub mod api;
 mod aside;
 mod asks;
+mod behind;
 mod commit;
 mod drive;
 mod effects;

@@ -3,6 +3,8 @@
 //! Must never repeat a write whose outcome is not known unless its card says that it may.
 //! Tests: `tests/driver/doubt.rs`.
 
+use std::sync::Arc;
+
 use flowdeck_model::flow::Retry;
 use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, InDoubt, Value};
 
@@ -10,6 +12,7 @@ use super::coerce;
 use super::context::Context;
 use super::event::{Effect, LookedUp};
 use super::program::Node;
+use super::scope;
 use super::state::{Container, FrameId, Held, Step};
 use crate::driver::api::Settlement;
 use crate::wire::entry::{EntryKind, Intent, WaitReason};
@@ -81,7 +84,16 @@ impl Context<'_> {
     /// Converted inputs of the current call.
     pub(super) fn inputs(&self, id: FrameId, node: &Node) -> Result<Fields, Fault> {
         let (Some(call), Some(decl)) = (node.call(), &node.decl) else { return Ok(Fields::new()) };
-        coerce::inputs(&decl.inputs, decl.more_inputs.as_ref(), self.fields(id, &call.with)?)
+        let scope = self.scope(id, None);
+        let mut given = Fields::with_capacity(call.with.len());
+        for ((key, mapping), constant) in call.with.iter().zip(&node.constants) {
+            let value = match constant {
+                Some(value) => Arc::clone(value),
+                None => scope::field(&scope, key, mapping)?,
+            };
+            given.share(key.clone(), value);
+        }
+        coerce::inputs(&decl.inputs, decl.more_inputs.as_ref(), given)
     }
 
     fn ask_or_fail(&mut self, id: FrameId) {

@@ -17,7 +17,7 @@ pub fn inputs(decls: &[FieldDecl], more: Option<&FieldType>, given: Fields) -> R
     if is_right(decls, more, &given) {
         return Ok(given);
     }
-    let mut out = Fields::new();
+    let mut out = Fields::with_capacity(given.len().max(decls.len()));
     for decl in decls {
         let value = given.shared(&decl.key).filter(|v| !v.is_null());
         let value = match value {

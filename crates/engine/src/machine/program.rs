@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use flowdeck_model::connect::Need;
 use flowdeck_model::flow::{Call, Items, Lane, Mappings, Trigger};
-use flowdeck_model::{Card, CardDecl, CardId, CardKind, CardName, Catalogue, EffectClass, Flow, FlowName, SlotName};
+use flowdeck_model::{
+    Card, CardDecl, CardId, CardKind, CardName, Catalogue, EffectClass, Flow, FlowName, Mapping, SlotName, Value,
+};
 use indexmap::IndexMap;
 
 use super::secrets::Secrets;
@@ -81,6 +83,8 @@ pub struct Node {
     pub decl: Option<Arc<CardDecl>>,
     /// Whether this is the event card, step 0.
     pub is_event: bool,
+    /// The inputs of its call that are constants, by position: shared by all its steps.
+    pub constants: Vec<Option<Arc<Value>>>,
 }
 
 impl Node {
@@ -261,6 +265,13 @@ impl Program {
     }
 }
 
+fn constant(mapping: &Mapping) -> Option<Arc<Value>> {
+    match mapping {
+        Mapping::Literal(value) => Some(Arc::new(value.clone())),
+        _ => None,
+    }
+}
+
 struct Compiler<'a> {
     cards: &'a dyn Catalogue,
     blocks: Vec<Block>,
@@ -278,8 +289,9 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(cards.len());
         for mut card in cards {
             let lanes = self.lanes(&mut card.kind, depth + 1)?;
-            let mut node = Node { card, lanes, decl: None, is_event: false };
+            let mut node = Node { card, lanes, decl: None, is_event: false, constants: Vec::new() };
             node.decl = node.call().and_then(|c| self.cards.card(&c.card));
+            node.constants = node.call().map(|c| c.with.values().map(constant).collect()).unwrap_or_default();
             nodes.push(node);
         }
         let index = nodes.iter().enumerate().map(|(i, n)| (n.card.id.clone(), i)).collect();

@@ -65,17 +65,19 @@ pub(super) fn value(scope: &FrameScope<'_>, mapping: &Mapping) -> Result<Arc<Val
     mapping.evaluate(scope)
 }
 
+/// Works out a named mapping.
+pub(super) fn field(scope: &FrameScope<'_>, key: &str, mapping: &Mapping) -> Result<Arc<Value>, Fault> {
+    mapping.evaluate(scope).map_err(|fault| match fault.code {
+        FaultCode::BadMapping => Fault { message: format!("`{key}`: {}", fault.message), ..fault },
+        _ => fault,
+    })
+}
+
 /// Works out named mappings in order.
 pub(super) fn fields(scope: &FrameScope<'_>, mappings: &Mappings) -> Result<Fields, Fault> {
-    mappings
-        .iter()
-        .map(|(key, mapping)| match mapping.evaluate(scope) {
-            Ok(value) => Ok((key.clone(), value)),
-            Err(fault) if fault.code == FaultCode::BadMapping => {
-                let message = format!("`{key}`: {}", fault.message);
-                Err(Fault { message, ..fault })
-            }
-            Err(fault) => Err(fault),
-        })
-        .collect()
+    let mut fields = Fields::with_capacity(mappings.len());
+    for (key, mapping) in mappings {
+        fields.share(key.clone(), field(scope, key, mapping)?);
+    }
+    Ok(fields)
 }

@@ -4,6 +4,7 @@
 //! Tests: these.
 
 mod aside;
+mod behind;
 mod cards;
 mod common;
 mod connect;
