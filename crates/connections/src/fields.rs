@@ -167,6 +167,34 @@ mod tests {
     }
 
     #[test]
+    fn a_value_that_cannot_be_meant_is_refused() {
+        let http = HttpHosts::new(&["localhost:4400".into()], false);
+        let choice = FieldShape::Choice(vec!["eu".into(), "us".into()]);
+        let long = "a".repeat(16_385);
+        let table = [
+            (&FieldShape::Text, &long[1..], true),
+            (&FieldShape::Text, &long, false),
+            (&FieldShape::Text, "a\u{7}b", false),
+            (&FieldShape::Text, "a\nb", true),
+            (&choice, "eu", true),
+            (&choice, "EU", false),
+            (&choice, "", false),
+            (&FieldShape::Url, "https://api.example.com/v1", true),
+            (&FieldShape::Url, "http://localhost:4400/v1", true),
+            (&FieldShape::Url, "http://localhost:4401/v1", false),
+            (&FieldShape::Url, "http://api.example.com", false),
+            (&FieldShape::Url, "https://me@api.example.com", false),
+            (&FieldShape::Url, "https://:pw@api.example.com", false),
+            (&FieldShape::Url, "ftp://api.example.com", false),
+        ];
+        for (shape, value, fits) in table {
+            assert_eq!(tidy(shape, value, &http).is_ok(), fits, "{shape:?} {}", value.get(..40).unwrap_or(value));
+        }
+        let whole = FieldShape::Domain { strip_suffixes: vec!["admin".into()] };
+        assert_eq!(tidy(&whole, "admin.okta.com", &http).as_deref(), Ok("admin.okta.com"), "never an empty name");
+    }
+
+    #[test]
     fn templates_are_filled_and_a_missing_field_is_named() {
         let fields =
             BTreeMap::from([("domain".into(), "acme.okta.com".into()), ("local".into(), "http://localhost:1".into())]);

@@ -107,21 +107,53 @@ impl HostRules {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_credential_travels_only_to_its_hosts() {
-        let auth = AppAuth {
+    fn declared(hosts: &[&str]) -> AppAuth {
+        AppAuth {
             app: "okta".parse().unwrap(),
             title: String::new(),
             version: "1".into(),
             methods: vec![],
             scopes: Default::default(),
             default_scopes: vec![],
-            hosts: vec!["{domain}".into(), "*.files.example".into(), "{unset}".into()],
+            hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             private_hosts: false,
             probe: None,
             auth_errors: Default::default(),
             help: String::new(),
+        }
+    }
+
+    #[test]
+    fn only_apps_that_say_so_or_are_listed_reach_inside_and_only_at_their_port() {
+        let private = |inside: bool, host: &str, listed: &[String]| -> Vec<String> {
+            let auth = AppAuth { private_hosts: inside, ..declared(&["{domain}"]) };
+            let fields = BTreeMap::from([("domain".to_owned(), host.to_owned())]);
+            let rules = HostRules::new(&auth, &fields, listed).unwrap();
+            rules.private().iter().map(ToString::to_string).collect()
         };
+        assert!(private(false, "wiki.corp", &[]).is_empty());
+        assert_eq!(private(true, "wiki.corp", &[]), ["wiki.corp:443"]);
+        assert_eq!(private(false, "http://localhost:4400", &["localhost:4400".into()]), ["localhost:4400"]);
+    }
+
+    #[test]
+    fn this_machine_is_called_localhost_or_by_its_address_and_by_no_name_beside() {
+        for (url, expected) in [
+            ("http://localhost/", true),
+            ("http://127.8.9.1/", true),
+            ("http://[::1]/", true),
+            ("http://localhost.evil.example/", false),
+            ("http://evil-localhost/", false),
+            ("http://10.0.0.1/", false),
+            ("http://[::2]/", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_credential_travels_only_to_its_hosts() {
+        let auth = declared(&["{domain}", "*.files.example", "{unset}"]);
         let fields = BTreeMap::from([("domain".to_owned(), "acme.okta.com".to_owned())]);
         let rules = HostRules::new(&auth, &fields, &[]).unwrap();
         for (url, expected) in [
@@ -135,9 +167,11 @@ mod tests {
             ("https://a.files.example/", true),
             ("https://files.example/", false),
             ("https://xfiles.example/", false),
+            ("https://evilfiles.example/", false),
+            ("https://.files.example/", false),
             ("http://127.0.0.1/", false),
         ] {
-            assert_eq!(rules.cover(&Url::parse(url).unwrap()), expected, "{url}");
+            assert_eq!(Url::parse(url).is_ok_and(|url| rules.cover(&url)), expected, "{url}");
         }
         let local = BTreeMap::from([("domain".to_owned(), "http://localhost:4400".to_owned())]);
         assert!(HostRules::new(&auth, &local, &[]).is_err());

@@ -1,7 +1,7 @@
 //! Calls to a provider's token, device and revocation endpoints, and to an app's probe.
 //!
 //! Must never follow a redirect, and never put an answer's body into an error.
-//! Tests: `tests/connect.rs`, `tests/refresh.rs`.
+//! Tests: below, `tests/connect.rs`, `tests/refresh.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -258,4 +258,23 @@ pub(crate) fn union<'a>(lists: impl IntoIterator<Item = &'a [String]>) -> Vec<St
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out_of_a_text_and_short_words_are_left_in() {
+        let secrets = BTreeMap::from([("a".to_owned(), "s3cret".into()), ("b".to_owned(), "of".into())]);
+        assert_eq!(scrub("one of s3cret, s3cret!", &secrets), "one of \u{2026}, \u{2026}!");
+    }
+
+    #[test]
+    fn a_page_is_no_token_answer() {
+        assert!(regular("access_token=a&token_type=bearer").is_some());
+        for body in ["<a href=x>access_token=a</a>", "[]", "\"access_token=a\"", "access_token"] {
+            assert!(regular(body).is_none(), "{body}");
+        }
+    }
 }

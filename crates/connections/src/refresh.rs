@@ -1,7 +1,7 @@
 //! Renews an access token: once per generation, durable before anyone uses it.
 //!
 //! Must never send a refresh token twice without knowing what became of the first time, unless the provider allows it.
-//! Tests: `tests/refresh.rs`.
+//! Tests: below, `tests/refresh.rs`, `tests/fences.rs`.
 
 use flowdeck_egress::Sent;
 use flowdeck_engine::ports::{Space, StoreError};
@@ -334,4 +334,27 @@ pub(crate) fn is_due(expires_at: Option<Millis>, issued_at: Millis, now: Millis)
     // The last fifth, or the last minute of tokens that live long enough for it to be the smaller part.
     let margin = (life / 5).max(60_000.min(life / 2));
     end.since(now) < margin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_renewed_in_its_last_fifth_or_its_last_minute() {
+        for (life_s, at_s, due) in [
+            (3_600, 2_879, false),
+            (3_600, 2_881, true),
+            (120, 59, false),
+            (120, 61, true),
+            (60, 29, false),
+            (60, 31, true),
+            (60, 61, true),
+        ] {
+            let issued = Millis(1_000_000);
+            let at = issued.plus(at_s * 1_000);
+            assert_eq!(is_due(Some(issued.plus(life_s * 1_000)), issued, at), due, "{life_s} s, after {at_s} s");
+        }
+        assert!(!is_due(None, Millis(0), Millis(i64::MAX)), "what has no end is never due");
+    }
 }

@@ -373,6 +373,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_file_has_a_limit_and_a_leftover_does_not_stop_a_rotation() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let lines: String = (0..70).map(|n| format!("{FILE_LINE} {}\n", hex::encode([n; 32]))).collect();
+        std::fs::write(&path, lines).unwrap();
+        #[cfg(unix)]
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let read = MasterKey::load(&path).unwrap().unwrap();
+        assert_eq!(read.ids().len(), KEYS_MAX);
+        std::fs::write(path.with_extension("new"), "cut off").unwrap();
+        let rotated = MasterKey::rotate(&path, &OsRandom).unwrap();
+        assert_eq!((rotated.ids().len(), &rotated.ids()[1]), (KEYS_MAX, &read.ids()[0]));
+        let secret = SecretText::new("token");
+        assert!(rotated.fingerprints(&secret).contains(&read.fingerprints(&secret)[0]), "older keys are recognised");
+    }
+
+    #[test]
     fn many_who_make_the_key_file_at_once_end_with_one_key() {
         let folder = tempfile::tempdir().unwrap();
         for round in 0..20 {

@@ -8,14 +8,14 @@ mod support;
 use std::sync::Arc;
 
 use flowdeck_connections::{BeginConnect, BindTarget, PromptFilter, Surface};
-use flowdeck_engine::ports::{Authorizer, Hold, Op, Space};
+use flowdeck_engine::ports::{Authorizer, Decision, Hold, Op, Space};
 use flowdeck_engine::wire::keys;
 use flowdeck_model::app::{AuthKind, OAuthGrant};
 use flowdeck_model::connect::{Need, PromptReason, PromptState};
 use flowdeck_model::{ConnectionId, PromptId, RunId};
 use parking_lot::Mutex;
 use support::keyed::{connect, keyed, slot};
-use support::provider::{Provider, token};
+use support::provider::{Provider, account, text_reply, token};
 use support::{BROWSER, Bench, app, authorize_url, done, form, name, need, oauth, query_of};
 
 fn wait_key(hold: &Hold, run: u128) -> Vec<u8> {
@@ -105,6 +105,8 @@ async fn what_nobody_could_tell_is_seen_at_the_next_start_and_what_was_raised_st
     assert_eq!(state(&bench, left.prompt).await, PromptState::Closed);
     assert_eq!(state(&bench, awaited.prompt).await, PromptState::Open);
     assert_eq!(state(&bench, raised[0].id).await, PromptState::Open);
+    let bench = bench.restart().await;
+    assert_eq!(state(&bench, left.prompt).await, PromptState::Closed, "it can still be read");
 }
 
 #[tokio::test]
@@ -167,4 +169,88 @@ async fn a_connection_that_is_removed_while_it_is_renewed_leaves_no_grant_behind
     removing.await.unwrap().unwrap();
     let left: Vec<_> = bench.everything().await.into_iter().filter(|(space, ..)| *space == Space::Grants).collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+/// Signs in to the connection again.
+async fn repair(bench: &Bench, id: ConnectionId) {
+    let asked = BeginConnect { connection: Some(id), ..BeginConnect::new(name("k"), Surface::Direct) };
+    done(bench.registry.begin(asked).await.unwrap());
+}
+
+#[tokio::test]
+async fn who_waited_for_a_lost_connection_goes_on_with_the_one_that_was_chosen() {
+    let (provider, bench) = keyed().await;
+    connect(&bench, "a").await;
+    bench.ready(&slot("s")).await;
+    let b = connect(&bench, "b").await;
+    provider.script(|seen| match seen.header("x-key") {
+        "a" => text_reply(401, ""),
+        key => account(key),
+    });
+    let used = bench.ready(&slot("s")).await;
+    let Decision::Wait(lost) = bench.refuse(&slot("s"), &used).await else { panic!() };
+    bench.commit(lost.ops.clone()).await;
+    bench.registry.use_connection(BindTarget::Prompt(lost.prompt), b.id).await.unwrap();
+    assert!(bench.registry.changed(&lost.on, lost.seen).await.unwrap());
+    assert_eq!(bench.ready(&slot("s")).await.connection, b.id);
+    let again = bench.registry.use_connection(BindTarget::Prompt(lost.prompt), b.id).await.unwrap_err();
+    assert_eq!(again.code(), "connect.prompt_over");
+}
+
+#[tokio::test]
+async fn who_waits_is_told_when_its_slot_is_given_a_connection() {
+    let (_provider, bench) = keyed().await;
+    let (_, b) = (connect(&bench, "a").await, connect(&bench, "b").await);
+    let hold = waits(&bench, &slot("s"), 1).await;
+    uses(&bench, "s", b.id).await;
+    assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_answers_another_question_leaves_a_prompt_open() {
+    let (_provider, bench) = keyed().await;
+    let named = waits(&bench, &Need { nickname: Some(support::nick("c")), ..slot("a") }, 1).await;
+    let b = connect(&bench, "b").await;
+    assert_eq!(state(&bench, named.prompt).await, PromptState::Open, "another nickname is connected");
+    bench.registry.rename(b.id, support::nick("d")).await.unwrap();
+    assert_eq!(state(&bench, named.prompt).await, PromptState::Open, "one is renamed to another nickname");
+    let e = connect(&bench, "e").await;
+    let choose = waits(&bench, &slot("x"), 2).await;
+    let f = connect(&bench, "f").await;
+    assert_eq!(state(&bench, choose.prompt).await, PromptState::Open, "there are more to choose from");
+    bench.registry.disconnect(f.id).await.unwrap();
+    assert_eq!(state(&bench, choose.prompt).await, PromptState::Open, "two are left");
+    bench.registry.disconnect(e.id).await.unwrap();
+    assert_eq!(state(&bench, choose.prompt).await, PromptState::Answered);
+    assert_eq!(state(&bench, named.prompt).await, PromptState::Open, "who named one waits for that one");
+}
+
+#[tokio::test]
+async fn a_slot_that_had_a_connection_is_asked_also_when_the_only_one_is_repaired() {
+    let (_provider, bench) = keyed().await;
+    let b = connect(&bench, "b").await;
+    bench.ready(&slot("matched")).await;
+    let a = connect(&bench, "a").await;
+    uses(&bench, "chosen", b.id).await;
+    bench.registry.disconnect(b.id).await.unwrap();
+    for (run, name) in ["matched", "chosen"].into_iter().enumerate() {
+        let hold = waits(&bench, &slot(name), run as u128).await;
+        assert_eq!(hold.reason, PromptReason::Choose);
+        repair(&bench, a.id).await;
+        assert_eq!(state(&bench, hold.prompt).await, PromptState::Open, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn also_who_is_not_remembered_before_its_commit_is_told() {
+    let (_provider, bench) = keyed().await;
+    let mut holds = Vec::new();
+    // One more than are remembered for one prompt.
+    for n in 0..1_001 {
+        holds.push(bench.wait(&slot(&format!("s{n}"))).await);
+    }
+    bench.registry.close_prompt(holds[0].prompt).await.unwrap();
+    for hold in [&holds[0], &holds[1_000]] {
+        assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap(), "{:?}", hold.on);
+    }
 }

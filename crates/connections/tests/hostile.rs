@@ -61,6 +61,9 @@ async fn an_answer_without_the_right_state_or_at_another_apps_address_is_refused
     ] {
         check_refused(&bench, &provider, answer, "connect.unknown_state").await;
     }
+    // What stands beyond the limit of parameters is not read.
+    let padded = format!("{}code=1&state={state}", "x=1&".repeat(64));
+    check_refused(&bench, &provider, &padded, "connect.unknown_state").await;
     let other = bench.begin("m", "y", BROWSER, &[]).await;
     let refusal = bench.registry.paste(other.id, &format!("code=1&state={state}")).await.unwrap_err();
     assert_eq!(refusal.code(), "connect.unknown_state", "the state of another attempt");
@@ -143,6 +146,8 @@ async fn an_answer_of_another_issuer_ends_the_attempt_without_a_call() {
         assert_eq!(provider.token_calls().len(), calls, "RFC 9207 2.4: {issuer:?} {sent}");
         let again = bench.registry.paste(attempt.id, "1").await.unwrap_err();
         assert_eq!(again.code(), "connect.attempt_over", "the attempt is spent");
+        let (code, message) = failed(bench.registry.attempt(attempt.id).await.unwrap());
+        assert!(code == "refused" && message.contains("names the issuer"), "{code}: {message}");
     }
 }
 
@@ -181,6 +186,8 @@ async fn only_the_redirect_uris_of_the_policy_are_used() {
         (RedirectPolicy::AnyPort, "http://127.0.0.1@evil.example/callback", false),
         (RedirectPolicy::AnyPort, "http://me@127.0.0.1:40001/callback", false),
         (RedirectPolicy::AnyPort, "http://127.0.0.1.evil.example/callback", false),
+        (RedirectPolicy::AnyPort, "http://localhost.evil.example/callback", false),
+        (RedirectPolicy::AnyPort, "http://:pw@127.0.0.1:40001/callback", false),
         (RedirectPolicy::AnyPort, "http://127.0.0.1:40001/callback#x", false),
         (RedirectPolicy::AnyPort, "http://127.0.0.1:40001/callback?x=1", false),
         (RedirectPolicy::AnyPort, "myapp:/callback", false),

@@ -301,3 +301,17 @@ async fn old_prompts_and_attempts_are_cleared_away() {
     let attempts = bench.everything().await.into_iter().filter(|(space, ..)| *space == Space::Attempts).count();
     assert_eq!(attempts, 1, "the one of a month ago is gone");
 }
+
+#[tokio::test]
+async fn clearing_an_old_prompt_away_leaves_the_newer_one_of_its_kind() {
+    let (_provider, bench) = keyed().await;
+    let (day, all) = (24 * 3_600_000, bench.options.prompt_wait_ms);
+    let old = bench.held(&with_nickname("s", "b")).await;
+    bench.registry.close_prompt(old.prompt).await.unwrap();
+    bench.clock.advance(all + day);
+    let new = bench.registry.raise(&[with_nickname("s", "b")]).await.unwrap().remove(0).id;
+    bench.clock.advance(all - day / 2);
+    let bench = bench.restart().await;
+    assert_eq!(bench.registry.prompt(old.prompt).await.unwrap_err().code(), "connect.unknown_prompt");
+    assert_eq!(bench.wait(&with_nickname("s", "b")).await.prompt, new);
+}

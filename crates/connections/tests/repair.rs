@@ -68,6 +68,89 @@ async fn another_account_is_asked_about_and_then_kept_or_switched() {
 }
 
 #[tokio::test]
+async fn an_account_that_the_app_does_not_name_is_taken_for_another_one() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+    bench.apps.put(app("k", &provider.base, kind, vec![field("key", true)]));
+    let made = done(bench.begin("k", "x", Surface::Direct, &[("key", "secret-1")]).await);
+    provider.script(|_| support::provider::json_reply(200, &json!({})));
+    let mut asked = BeginConnect::new(name("k"), Surface::Direct);
+    (asked.connection, asked.fields) = (Some(made.id), form(&[("key", "secret-2")]));
+    let attempt = bench.registry.begin(asked).await.unwrap();
+    assert!(matches!(attempt.step, AttemptStep::ConfirmAccount { .. }), "{attempt:?}");
+    assert_eq!(bench.registry.account(made.id).await.unwrap(), Some((1, Some("sub-1".into()))));
+    // Two people answer at once: one answer counts.
+    let answers = tokio::join!(bench.registry.confirm(attempt.id, true), bench.registry.confirm(attempt.id, true));
+    let taken = [answers.0, answers.1].into_iter().filter(Result::is_ok).count();
+    assert_eq!((taken, bench.registry.connection(made.id).await.unwrap().generation), (1, 2));
+}
+
+#[tokio::test]
+async fn a_repair_of_a_connection_that_was_removed_meanwhile_makes_no_other_one() {
+    let lab = Lab::new().await;
+    let made = lab.connect("admin", Account::Robin).await;
+    let mut asked = BeginConnect::new(name("playground"), BROWSER);
+    asked.connection = Some(made.id);
+    let attempt = lab.registry.begin(asked.clone()).await.unwrap();
+    let back = lab.allow(&authorize_url(&attempt), Account::Robin, None).await;
+    lab.registry.disconnect(made.id).await.unwrap();
+    assert_eq!(lab.registry.callback(&back).await.unwrap_err().code(), "connect.attempt_over");
+    assert!(lab.registry.connections(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_repair_leaves_nothing_of_the_grant_before() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let kind = oauth(&provider.base, &[OAuthGrant::AuthorizationCode]);
+    bench.apps.put(app("m", &provider.base, AuthKind::OAuth2(Box::new(kind)), vec![]));
+    let sign_in = async |connection| {
+        let asked = BeginConnect { connection, ..BeginConnect::new(name("m"), BROWSER) };
+        let attempt = bench.registry.begin(asked).await.unwrap();
+        let state = support::query_of(&authorize_url(&attempt))["state"].clone();
+        done(bench.registry.callback(&format!("code=1&state={state}")).await.unwrap())
+    };
+    let made = sign_in(None).await;
+    bench.clock.advance(3_600_000);
+    bench.ready(&need("m", "f", "s", &[])).await;
+    bench.clock.advance(3_600_000);
+    // Leaves an intent and a sealed answer behind.
+    provider.tokens(|_| text_reply(200, "<html>no token</html>"));
+    bench.registry.authorize(&need("m", "f", "s", &[])).await.unwrap();
+    let kept = async || {
+        let all = bench.everything().await.into_iter();
+        let grants = all.filter_map(|(space, key, _)| (space == Space::Grants).then_some(key));
+        grants.map(|key| (key[0], key.last().copied().filter(|_| key[0] == b'g'))).collect::<Vec<_>>()
+    };
+    assert_eq!(kept().await, [(b'g', Some(1)), (b'g', Some(2)), (b'i', None), (b'r', None)]);
+    provider.usual();
+    assert_eq!(sign_in(Some(made.id)).await.generation, 3);
+    assert_eq!(kept().await, [(b'g', Some(3))]);
+    provider.tokens(|_| text_reply(200, "<html>no token</html>"));
+    bench.clock.advance(3_600_000);
+    bench.registry.authorize(&need("m", "f", "s", &[])).await.unwrap();
+    bench.registry.disconnect(made.id).await.unwrap();
+    assert_eq!(kept().await, [], "also not when it is removed");
+    let revoked = provider.seen().into_iter().find(|seen| seen.path == "/oauth/revoke").unwrap();
+    assert_eq!(revoked.form()["token"], "refresh-1", "the refresh token takes the access tokens along");
+}
+
+#[tokio::test]
+async fn a_connection_of_another_app_is_not_repaired() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    for app_name in ["k", "other"] {
+        let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+        bench.apps.put(app(app_name, &provider.base, kind, vec![field("key", true)]));
+    }
+    let made = done(bench.begin("k", "x", Surface::Direct, &[("key", "secret-1")]).await);
+    let mut asked = BeginConnect::new(name("other"), Surface::Direct);
+    (asked.connection, asked.fields) = (Some(made.id), form(&[("key", "secret-2")]));
+    assert_eq!(bench.registry.begin(asked).await.unwrap_err().code(), "connect.wrong_app");
+}
+
+#[tokio::test]
 async fn a_switch_that_nobody_confirmed_in_time_changes_nothing() {
     let lab = Lab::new().await;
     let made = lab.connect("admin", Account::Robin).await;
@@ -256,4 +339,26 @@ async fn a_connection_that_is_switched_off_denies_and_stays_off_whatever_happens
     assert_eq!(done(lab.repair(made.id, Account::Robin).await).state, ConnectionState::Disabled);
     lab.registry.switch(made.id, true, "").await.unwrap();
     assert_eq!(lab.ready(&wanted).await.generation, 2);
+}
+
+#[tokio::test]
+async fn a_test_renews_a_token_that_only_grew_old() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let kind = oauth(&provider.base, &[OAuthGrant::AuthorizationCode]);
+    bench.apps.put(app("m", &provider.base, AuthKind::OAuth2(Box::new(kind)), vec![]));
+    let attempt = bench.registry.begin(BeginConnect::new(name("m"), BROWSER)).await.unwrap();
+    let state = support::query_of(&authorize_url(&attempt))["state"].clone();
+    let made = done(bench.registry.callback(&format!("code=1&state={state}")).await.unwrap());
+    provider.script(|seen| match (seen.path.as_str(), seen.header("authorization")) {
+        ("/oauth/token", _) => token("new", None),
+        (_, "Bearer new") => account("sub-1"),
+        _ => text_reply(401, ""),
+    });
+    let tested = bench.registry.test(made.id).await.unwrap();
+    assert_eq!((tested.works, tested.connection.generation), (Some(true), 2), "{}", tested.message);
+    provider.script(|_| text_reply(503, ""));
+    let gone = bench.registry.disconnect(made.id).await.unwrap();
+    assert!(matches!(gone.revocation, Revocation::Failed { .. }), "{:?}", gone.revocation);
+    assert!(bench.registry.connections(None).await.unwrap().is_empty(), "here it is gone all the same");
 }

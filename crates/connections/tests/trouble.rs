@@ -149,3 +149,46 @@ async fn a_provider_that_says_when_to_come_back_is_left_alone_until_then_and_for
         bench.ready(&wanted()).await;
     }
 }
+
+#[tokio::test]
+async fn a_test_that_works_lets_who_waits_go_on() {
+    let provider = Provider::start().await;
+    let (bench, id) = connected(&provider).await;
+    provider.tokens(|_| text_reply(503, "down"));
+    bench.clock.advance(60 * MINUTE);
+    let (hold, ..) = until_asked(&bench).await;
+    bench.commit(hold.ops).await;
+    assert_eq!(bench.registry.test(id).await.unwrap().works, Some(true));
+    assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap());
+    assert_eq!(bench.registry.prompt(hold.prompt).await.unwrap().state, PromptState::Answered);
+    assert_eq!(bench.registry.connection(id).await.unwrap().state, ConnectionState::Active);
+}
+
+#[tokio::test]
+async fn what_recovers_by_itself_answers_its_own_prompt_and_no_other() {
+    let provider = Provider::start().await;
+    let (bench, _) = connected(&provider).await;
+    bench.ready(&wanted()).await;
+    let scope = bench.held(&need("m", "f", "scope", &["more"])).await;
+    let attempt = bench.begin("m", "two", BROWSER, &[]).await;
+    let state = query_of(&authorize_url(&attempt))["state"].clone();
+    done(bench.registry.callback(&format!("code=1&state={state}")).await.unwrap());
+    let second = Need { nickname: Some(support::nick("two")), ..need("m", "f", "two", &[]) };
+    let used = bench.ready(&second).await;
+    provider.tokens(|_| json_reply(400, &json!({ "error": "invalid_grant" })));
+    let Decision::Wait(other) = bench.refuse(&second, &used).await else { panic!() };
+    bench.commit(other.ops).await;
+    provider.tokens(|_| text_reply(503, "down"));
+    bench.clock.advance(60 * MINUTE);
+    let (own, ..) = until_asked(&bench).await;
+    bench.commit(own.ops).await;
+    provider.usual();
+    bench.clock.advance(10 * MINUTE);
+    bench.ready(&wanted()).await;
+    for (prompt, expected) in
+        [(own.prompt, PromptState::Answered), (other.prompt, PromptState::Open), (scope.prompt, PromptState::Open)]
+    {
+        let shown = bench.registry.prompt(prompt).await.unwrap();
+        assert_eq!(shown.state, expected, "{}", shown.message);
+    }
+}

@@ -179,7 +179,7 @@ async fn a_failure_after_a_redirect_may_have_been_sent_even_if_the_next_hop_was_
     }
     let twice = Server::start(|head| match head.starts_with("GET /path ") {
         true => Reply::Keep(redirect(302, "/second")),
-        false => Reply::Keep(redirect(302, "http://127.0.0.2:1/")),
+        false => Reply::Keep(redirect(302, "http://u:p@a.test/")),
     })
     .await;
     let policy = Policy { allow_private: vec![allow("127.0.0.1")], ..Policy::default() };

@@ -167,7 +167,7 @@ impl Registry {
             account: brought.account,
             fields: attempt.fields.clone(),
             requested: attempt.requested.clone(),
-            granted: brought.granted.filter(|_| oauth),
+            granted: brought.granted,
             generation,
             proved_at: auth.probe.is_some().then_some(now),
             issued_at: now,

@@ -85,7 +85,7 @@ impl Inner {
             return Ok(());
         }
         for head in self.open_heads(Some(app)).await? {
-            if head.reason != PromptReason::Choose || head.connection.is_some() {
+            if head.reason != PromptReason::Choose {
                 continue;
             }
             if left == 0 {
