@@ -11,6 +11,7 @@ use flowdeck::Cards;
 use flowdeck::engine::ports::Clock;
 use flowdeck::model::flow::EventCard;
 use flowdeck::model::{Catalogue, Fields, Flow, Mapping, Trigger, Value};
+use flowdeck::testing::begin;
 
 use crate::end::{WrongFile, usage};
 use crate::files;
@@ -25,6 +26,12 @@ pub(crate) fn of(file: Option<&Path>, flow: &Flow, cards: &Cards) -> Result<Opti
             let (name, told) = files::event(path)?;
             Ok(Some(read(&name, told, card, cards)?))
         }
+        // A request as a program writes it down; with `raw` it is the event's fields already.
+        (Some(path), Trigger::Endpoint(_)) => {
+            let (name, told) = files::event(path)?;
+            let is_request = told.is_object() && told.get("raw").is_none();
+            Ok(Some(if is_request { begin::request(flow, &told) } else { plain(&name, told)? }))
+        }
         (Some(path), _) => {
             let (name, told) = files::event(path)?;
             Ok(Some(plain(&name, told)?))
@@ -38,7 +45,10 @@ pub(crate) fn of(file: Option<&Path>, flow: &Flow, cards: &Cards) -> Result<Opti
         (None, Trigger::Schedule(_)) => {
             Ok(Some(Fields::one("scheduled_at", flowdeck::SystemClock::default().now().to_iso())))
         }
-        (None, _) => Ok(None),
+        // Nobody called its URL, or pressed its button: the fields are there, and empty.
+        (None, Trigger::Endpoint(_)) => Ok(Some(begin::request(flow, &Value::Null))),
+        (None, Trigger::Delegated) => Ok(Some(Fields::one("user_id", Value::Null))),
+        (None, Trigger::Manual) => Ok(None),
     }
 }
 

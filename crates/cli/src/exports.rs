@@ -52,6 +52,12 @@ pub(crate) fn native(source: Source, flow: Option<&str>, cards: &Cards) -> Resul
             .named(name)
             .ok_or_else(|| usage(format!("{} has no flow `{name}`; it has:{}", source.name, known())))?,
         (None, [only]) => only,
+        (None, []) => {
+            let lines: Vec<String> = read.diagnostics.iter().map(|d| line(&source.name, d)).collect();
+            let text = format!("{}\n{} holds no flow that can be run", lines.join("\n"), source.name);
+            let diagnostics = read.diagnostics.iter().map(Diagnostic::to_json).collect();
+            bail!(WrongFile { text: text.trim_start().to_owned(), diagnostics })
+        }
         (None, _) => bail!(usage(format!("{} holds several flows; choose one:{}", source.name, known()))),
     };
     let Some(whole) = read.export.whole(&chosen.flow) else {

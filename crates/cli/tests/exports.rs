@@ -93,3 +93,38 @@ fn init_imports_an_export_into_a_folder_of_its_name() {
     let much = flowdeck(folder.path(), &["init", "playground", "Say Hello.flopack"]);
     assert!(much.status.code() == Some(2) && said(&much).contains("too much"), "{}", said(&much));
 }
+
+#[test]
+fn the_answer_of_an_endpoint_is_the_result_with_and_without_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = "flow: hook\non:\n  endpoint: { methods: [POST], access: public, body: { who: text }, headers: { X-Kind: text } }\ncards:\n  \
+                - return_raw: { status: 202, headers: { x-a: b }, body: { hello: \"${event.body.who}\", kind: \"${event.headers['X-Kind']}\" } }\n";
+    std::fs::write(folder.path().join("hook.flow.yaml"), flow).unwrap();
+    std::fs::write(folder.path().join("call.json"), r#"{"body": {"who": "Ada"}, "headers": {"x-kind": "test"}}"#)
+        .unwrap();
+    let answer = |arguments: &[&str]| {
+        let out = flowdeck(folder.path(), &[&["run", "hook.flow.yaml"], arguments].concat());
+        assert!(out.status.success(), "{}", said(&out));
+        let text = String::from_utf8(out.stdout).unwrap();
+        serde_json::from_str::<serde_json::Value>(text.trim().lines().last().unwrap())
+            .or_else(|_| serde_json::from_str(&text))
+            .unwrap()
+    };
+    let called = serde_json::json!({"status": 202, "headers": {"x-a": "b"}, "body": {"hello": "Ada", "kind": "test"}});
+    assert_eq!(answer(&["--event", "call.json"]), called);
+    assert_eq!(answer(&["--event", "call.json", "--json"])["answer"], called);
+    assert_eq!(answer(&["--json"])["answer"]["body"], serde_json::json!({"hello": null, "kind": null}));
+}
+
+#[test]
+fn an_export_whose_only_flow_is_damaged_is_a_wrong_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let circle = EXPORT.replace(r#""e2":["c1","r1"]"#, r#""e2":["c1","r1"],"e3":["r1","ev"]"#);
+    assert_ne!(circle, EXPORT);
+    std::fs::write(folder.path().join("a.flopack"), circle).unwrap();
+    for command in [&["check", "a.flopack"][..], &["run", "a.flopack"], &["import", "a.flopack", "--out", "out"]] {
+        let out = flowdeck(folder.path(), command);
+        assert_eq!(out.status.code(), Some(65), "{command:?}\n{}", said(&out));
+        assert!(said(&out).contains("no card comes first"), "{command:?}\n{}", said(&out));
+    }
+}

@@ -57,7 +57,7 @@ pub(crate) const BRANCH: &[&str] = &["when", "cards", "give"];
 /// Keys of `pages`.
 pub(crate) const PAGES: &[&str] = &["card", "slot", "with"];
 /// Keys of `return_raw`.
-pub(crate) const RETURN_RAW: &[&str] = &["status", "headers", "body"];
+pub(crate) const RETURN_RAW: &[&str] = &["status", "headers", "body", "go_on"];
 /// Keys of `return_error`.
 pub(crate) const RETURN_ERROR: &[&str] = &["message", "status", "with", "when"];
 /// Keys of `wait` as a map; exactly one is given.

@@ -162,6 +162,7 @@ fn key_schema(what: &str, key: &str) -> Value {
         ("return_error", "return_error") => json!({
             "if": { "type": "object" }, "then": reference("return_error")
         }),
+        ("return_raw", "go_on") => json!({ "type": "boolean" }),
         ("wait", "wait") => json!({ "oneOf": [
             reference("duration"),
             { "type": "string", "pattern": "\\$\\{" },

@@ -433,3 +433,36 @@ fn streaming_and_an_early_answer() {
     let (files, _) = imported(&tree);
     insta::assert_snapshot!(files);
 }
+
+#[test]
+fn what_cannot_be_kept_is_named() {
+    let table = |uuid: &str, method: &str, fields: Vec<Value>, outputs: Vec<Value>| {
+        let stash = field(&format!("{uuid}s"), Some("parameters"), "stash", json!("string"), json!("t1"));
+        card(uuid, &format!("@stash/{method}"), method, [vec![stash], fields].concat(), outputs)
+    };
+    let row = vec![
+        field("re", Some("Fields"), "email", json!("string"), json!("a@b.c")),
+        field("rg", Some("Fields"), "gone", json!("string"), json!("x")),
+    ];
+    let schema = field("sc", Some("Output"), "Column Schema", json!("object"), json!([]));
+    let result = field("rr", None, "columns", json!("object"), json!([]));
+    let cards = vec![
+        card("ev", "control/callable", "Scheduled Flow", vec![], vec![]),
+        table("r", "createRow", row, vec![]),
+        table("c", "readTable", vec![], vec![schema]).pin("sc", "b", "rr", None),
+        card("b", "control/return", "Return", vec![result], vec![]),
+        card("b", "control/noop", "The same id", vec![], vec![]),
+    ];
+    let mut data = flow_data(cards, "ev>r r>c c>b");
+    data["cron"] = json!({"seconds": "00", "minutes": "0", "hours": "9", "dayOfTheMonth": "*/1", "month": "*",
+        "dayOfTheWeek": "*", "startDate": "2025-01-01", "endDate": "", "recurrence": 0, "timeZone": "UTC"});
+    let (files, report) = imported(&export(vec![("f", "Rows", data)]));
+    assert!(files.contains("values: { email: a@b.c }"), "{files}");
+    assert!(
+        files.contains("- name: email\n          type: text\n        - name: seen\n          type: date"),
+        "{files}"
+    );
+    for lost in ["the value of `gone`", "the first day of its schedule", "a card that has no id, or that of another"] {
+        assert!(report.report.lost.iter().any(|note| note.what.contains(lost)), "{lost}: {:?}", report.report.lost);
+    }
+}

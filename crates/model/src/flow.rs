@@ -345,7 +345,7 @@ pub enum CardKind {
         /// The outputs.
         with: Mappings,
     },
-    /// Ends the flow with a raw HTTP answer.
+    /// Ends the flow with a raw HTTP answer, or gives it to the caller and goes on.
     ReturnRaw {
         /// HTTP status.
         status: Mapping,
@@ -353,6 +353,9 @@ pub enum CardKind {
         headers: Mapping,
         /// Body.
         body: Mapping,
+        /// Whether the flow goes on behind it. Only the first answer of a run is given.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        go_on: bool,
     },
     /// Ends the flow (or block, helper) with an error.
     ReturnError {

@@ -27,7 +27,9 @@ impl Card {
     pub fn always_ends(&self) -> bool {
         !self.disabled
             && match &self.kind {
-                CardKind::Return { .. } | CardKind::ReturnRaw { .. } | CardKind::ReturnError { when: None, .. } => true,
+                CardKind::Return { .. }
+                | CardKind::ReturnRaw { go_on: false, .. }
+                | CardKind::ReturnError { when: None, .. } => true,
                 CardKind::If { then, otherwise, .. } => {
                     then.cards.iter().any(Self::always_ends) && otherwise.cards.iter().any(Self::always_ends)
                 }

@@ -42,7 +42,7 @@ pub(crate) const CONTROLS: &[Control] = &[
     Control { word: "call_flow", title: "Call Flow", about: "A helper flow, and its outputs.", fields: &["call_flow!:text, The helper."], lanes: &[] },
     Control { word: "call_flow_async", title: "Call Flow Async", about: "A helper flow that runs on its own.", fields: &["call_flow_async!:text, The helper."], lanes: &[] },
     Control { word: "return", title: "Return", about: "Ends the flow with outputs.", fields: &[], lanes: &[] },
-    Control { word: "return_raw", title: "Return Raw", about: "Ends the flow with an HTTP answer.", fields: &["status:number, 200 unless given.", "headers:object, Headers by name.", "body:any, The body."], lanes: &[] },
+    Control { word: "return_raw", title: "Return Raw", about: "Ends the flow with an HTTP answer.", fields: &["status:number, 200 unless given.", "headers:object, Headers by name.", "body:any, The body.", "go_on:boolean, Whether the flow goes on once the caller has its answer."], lanes: &[] },
     Control { word: "return_error", title: "Return Error", about: "Ends the flow with an error.", fields: &["message!:text, What went wrong.", "status:number, The HTTP status for a caller.", "when:boolean, Only where this holds."], lanes: &[] },
     Control { word: "wait", title: "Wait", about: "A pause: for a time, a signal, or somebody's approval.", fields: &["for:text, How long: 10m.", "until:date, Up to a point in time.", "signal:text, The name of a signal that ends it.", "approval:text, What somebody is asked to approve.", "deadline:text, When to give up on a signal or an approval: 7d."], lanes: &[] },
 ];

@@ -92,7 +92,11 @@ fn export(check: &Check, read: &exports::ReadExport, cards: &flowdeck::Cards) ->
     if !check.json && !wrong {
         let report = &read.export.report;
         let (flows, cards) = (count(report.flows.len() as u64, "flow"), count(report.cards.len() as u64, "card"));
-        out::text(&format!("{}: an export with {flows}, {cards}, no errors\n", read.name));
+        let lost = match report.lost.len() as u64 {
+            0 => String::new(),
+            n => format!("; {} could not be kept, `flowdeck import` tells which", count(n, "thing")),
+        };
+        out::text(&format!("{}: an export with {flows}, {cards}, no errors{lost}\n", read.name));
     }
     wrong
 }

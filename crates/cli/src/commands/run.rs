@@ -117,8 +117,8 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
         return session::with(globals, async |api| dry::dry(api, &mut terminal, run, &flow, &asked).await).await;
     }
     session::with(globals, async |api| {
-        let (end, id) = go(api, &mut terminal, run, file, &flow, input, event).await?;
-        record::record(api, &mut terminal, run, globals, &flow, id).await?;
+        let (end, id) = go(api, &mut terminal, run, file, &flow, input.clone(), event).await?;
+        record::record(api, &mut terminal, run, globals, (&flow, &input), id).await?;
         Ok(end)
     })
     .await

@@ -120,6 +120,7 @@ pub(crate) fn entry_line(entry: &Entry, began: Millis, style: Style) -> String {
         EntryKind::StepStarted { card, attempt } if *attempt > 1 => format!("{card}, attempt {attempt}"),
         EntryKind::StepStarted { card, .. } => format!("{card} began"),
         EntryKind::StepFinished { card, .. } => format!("{card} done"),
+        EntryKind::PageCame { card, .. } => format!("a page of {card} came"),
         EntryKind::StepFailed { card, fault, again_at } => {
             let again = if again_at.is_some() { "; again later" } else { "" };
             format!("{card} failed: {fault}{again}")

@@ -98,7 +98,10 @@ impl Timeline {
             EntryKind::ChildStarted { run } => {
                 vec![Line::Keep(self.line(path, &style.key(style.sign("↳", ">")), &format!("started {run}")))]
             }
-            EntryKind::Asked { .. } | EntryKind::Intent(_) | EntryKind::RunEnded { .. } => Vec::new(),
+            EntryKind::PageCame { .. }
+            | EntryKind::Asked { .. }
+            | EntryKind::Intent(_)
+            | EntryKind::RunEnded { .. } => Vec::new(),
         }
     }
 

@@ -3,9 +3,9 @@
 //! Must never mix the two, nor put progress where results belong.
 //! Tests: `crates/cli/src/screen/golden.rs`, `crates/cli/tests/first_minute.rs`.
 
-use flowdeck::engine::{Entry, EntryKind, RunView, Status};
+use flowdeck::engine::{Entry, EntryKind, RawAnswer, RunView, Status};
 use flowdeck::model::connect::PromptView;
-use flowdeck::model::{RunId, StepPath, Value};
+use flowdeck::model::{Fields, RunId, StepPath, Value};
 use serde_json::json;
 
 use crate::out;
@@ -94,12 +94,19 @@ impl Report {
 
 /// The result goes to standard output: for people in columns, into a pipe as JSON.
 fn show_output(run: &RunView) {
-    let Some(output) = run.output.as_ref().filter(|o| !o.is_empty()) else { return };
+    let raw = run.raw.as_ref().map(|raw| Fields::from_value(answer(raw)));
+    let Some(output) = raw.as_ref().or(run.output.as_ref()).filter(|o| !o.is_empty()) else { return };
     if out::is_terminal() {
         out::text(&result::fields(output, out::style()));
     } else {
         out::pretty(output);
     }
+}
+
+/// What the caller of the flow's own URL gets.
+fn answer(raw: &RawAnswer) -> Value {
+    let headers: serde_json::Map<_, _> = raw.headers.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    json!({ "status": raw.status, "headers": headers, "body": raw.body })
 }
 
 /// The line that ends the JSON of a run.
@@ -109,6 +116,9 @@ pub(crate) fn last_line(run: &RunView) -> Value {
         "output": run.output.as_ref().map_or(Value::Null, |o| o.to_value()),
     });
     if let Some(map) = line.as_object_mut() {
+        if let Some(raw) = &run.raw {
+            map.insert("answer".into(), answer(raw));
+        }
         if let Some(fault) = &run.fault {
             map.insert("fault".into(), json!(fault));
             map.insert("failed_at".into(), json!(run.failed_at));
@@ -154,8 +164,10 @@ fn step(entry: &Entry) -> Option<Value> {
         EntryKind::InDoubt { fault, ask } => line("in_doubt", "", json!({ "fault": fault, "ask": ask })),
         EntryKind::Settled { how, by } => line("settled", "", json!({ "how": how, "by": by })),
         EntryKind::ChildStarted { run } => line("child_started", "", json!({ "run": run })),
-        EntryKind::RunStarted { .. } | EntryKind::Intent(_) | EntryKind::Asked { .. } | EntryKind::RunEnded { .. } => {
-            None
-        }
+        EntryKind::RunStarted { .. }
+        | EntryKind::PageCame { .. }
+        | EntryKind::Intent(_)
+        | EntryKind::Asked { .. }
+        | EntryKind::RunEnded { .. } => None,
     }
 }

@@ -139,8 +139,8 @@ impl Live {
         let counts = &mut self.view.counts;
         counts.entries += 1;
         match &what {
-            EntryKind::StepFinished { outputs, .. } => {
-                counts.steps += 1;
+            EntryKind::StepFinished { outputs, .. } | EntryKind::PageCame { outputs, .. } => {
+                counts.steps += u64::from(matches!(what, EntryKind::StepFinished { .. }));
                 self.steps += 1;
                 let enough = self.inner.parts.limits.commit_after_bytes;
                 self.bytes += outputs.as_ref().map_or(0, |o| rough_size(o, enough));
@@ -174,7 +174,8 @@ impl Live {
             EntryKind::Resumed => NoticeKind::Resumed { path },
             EntryKind::InDoubt { .. } => NoticeKind::InDoubt { path },
             EntryKind::RunEnded { status, .. } => NoticeKind::RunEnded { status: *status },
-            EntryKind::Intent(_)
+            EntryKind::PageCame { .. }
+            | EntryKind::Intent(_)
             | EntryKind::Settled { .. }
             | EntryKind::ChildStarted { .. }
             | EntryKind::Asked { .. } => return,

@@ -30,13 +30,13 @@ pub(super) fn close(view: &mut RunView, state: &RunState, program: &Program, at:
     view.ended_at = Some(at);
     view.waits.clear();
     view.output = None;
-    view.raw = None;
+    view.raw = state.answered.clone();
     view.fault = None;
     view.failed_at = None;
     match &state.phase {
         Phase::Finished(outcome) => {
             view.output = Some(outcome.output.clone());
-            view.raw = outcome.raw.clone();
+            view.raw = view.raw.take().or_else(|| outcome.raw.clone());
             view.stopped = outcome.stopped;
         }
         Phase::Failed { fault, path, frame } => {
@@ -55,6 +55,9 @@ pub(super) fn close(view: &mut RunView, state: &RunState, program: &Program, at:
 /// Brings waits and doubts up to date, for a run that stops without having ended, or failed.
 pub(super) fn refresh(view: &mut RunView, state: &RunState, program: &Program) {
     view.unknown = state.unknown.clone();
+    if state.phase == Phase::Running {
+        view.raw = state.answered.clone();
+    }
     let mut doubt = false;
     view.waits.clear();
     for (id, frame) in &state.frames {

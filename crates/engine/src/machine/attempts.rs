@@ -115,6 +115,9 @@ impl Context<'_> {
                 // Parked: where the run goes on later, the page is asked for again.
                 return self.set_step(id, Step::Pausing { attempt: 1, until: self.now, doubt: None });
             }
+            if let Some(call) = self.node(id).and_then(|n| n.call()) {
+                self.note(id, EntryKind::PageCame { card: call.card.clone(), outputs: Some(outputs.clone()) });
+            }
             if let Err(fault) = self.page_arrived(id, &outputs, next_page) {
                 self.fail(id, fault);
             }

@@ -87,6 +87,10 @@ impl Context<'_> {
                 self.end_run(Phase::Finished(outcome));
             }
             (role, end) => {
+                let end = match end {
+                    End::Error { fault, path } => End::Error { fault, path: self.called_at(top, from).unwrap_or(path) },
+                    end => end,
+                };
                 let through = self.last_outputs(top);
                 // Nested cards are there only while the frame keeps something for them.
                 if self.frame(top).is_some_and(|f| f.container.is_some()) {
@@ -189,8 +193,22 @@ impl Context<'_> {
         }
     }
 
-    /// Adds to an error which card failed, in which flow and run. It is seen from the flow that catches the error:
-    /// where a helper failed, the card is the one in the helper, and the flow the one that caught the error.
+    /// The card that called the helper in which a frame below `top` failed; nothing where it failed in the flow of `top`
+    /// itself. A helper's error is the error of the card that called it.
+    fn called_at(&self, top: FrameId, from: FrameId) -> Option<StepPath> {
+        let mut call = None;
+        let mut at = from;
+        while at != top {
+            let frame = self.frame(at)?;
+            if matches!(frame.role, Role::Helper(_)) {
+                call = frame.parent;
+            }
+            at = frame.parent?;
+        }
+        call.map(|frame| self.path(frame))
+    }
+
+    /// Adds to an error which card failed, in which flow and run, as the flow that catches the error sees it.
     pub(super) fn say_where(&self, error: &mut Value, frame: FrameId, path: &StepPath) {
         let Some(map) = error.as_object_mut() else { return };
         let helper = self.frame(frame).and_then(|f| self.program.blocks.get(f.block as usize)?.helper.as_ref());

@@ -98,9 +98,15 @@ impl Context<'_> {
                 let outputs = self.fields(id, with)?;
                 self.finish(id, End::Return(outputs));
             }
-            CardKind::ReturnRaw { status, headers, body } => {
+            CardKind::ReturnRaw { status, headers, body, go_on } => {
                 let raw = self.raw_answer(id, status, headers, body)?;
-                self.finish(id, End::Raw(raw));
+                if *go_on {
+                    // One caller, one answer: the first.
+                    self.state.answered.get_or_insert(raw);
+                    self.done(id, Fields::new());
+                } else {
+                    self.finish(id, End::Raw(raw));
+                }
             }
             CardKind::ReturnError { message, status, with, when } => {
                 if let Some(when) = when

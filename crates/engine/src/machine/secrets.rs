@@ -17,9 +17,13 @@ use crate::wire::entry::{EntryKind, WaitReason};
 mod analysis;
 
 pub use analysis::analyse;
+use analysis::secret_keys;
 
 /// Stands where a value was.
 pub const REDACTED: &str = "redacted: it derives from a secret";
+
+/// A shorter secret text is not looked for in other fields: it may be any word.
+const TOLD_BYTES_MIN: usize = 8;
 
 /// What of some named values is secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,6 +74,7 @@ impl Taint {
     /// Puts [`REDACTED`] in the place of what is secret.
     pub fn redact(&self, fields: &mut Fields) {
         let keys: Vec<String> = fields.iter().map(|(key, _)| key.to_owned()).collect();
+        let mut told = Vec::new();
         for key in keys {
             let hides = match self {
                 Self::None => false,
@@ -77,7 +82,18 @@ impl Taint {
                 Self::All => true,
             };
             if hides {
+                texts_of(fields.get(&key), &mut told);
                 fields.set(&key, REDACTED);
+            }
+        }
+        if told.is_empty() {
+            return;
+        }
+        // The same text in another field: an answer as a whole, beside a part of it that is declared secret.
+        let keys: Vec<String> = fields.iter().map(|(key, _)| key.to_owned()).collect();
+        for key in keys {
+            if let Some(value) = without(fields.get(&key), &told) {
+                fields.set(&key, value);
             }
         }
     }
@@ -122,6 +138,12 @@ impl Secrets {
         self.cards.get(&(block, at)).map(|c| c.gives.clone()).unwrap_or_default()
     }
 
+    /// What is secret of a page that a loop works through: what its action declares.
+    fn page(&self, program: &Program, block: BlockId, at: u32) -> Taint {
+        let declared = program.node(block, at).and_then(|n| n.decl.as_ref()).map(|d| secret_keys(&d.outputs));
+        if self.all { Taint::All } else { declared.unwrap_or_default() }
+    }
+
     /// Whether a fault or question of a card may repeat something secret.
     #[must_use]
     pub fn takes(&self, block: BlockId, at: u32) -> bool {
@@ -160,6 +182,7 @@ impl Secrets {
         }
         match what {
             EntryKind::StepFinished { outputs: Some(outputs), .. } => self.outputs(block, at).redact(outputs),
+            EntryKind::PageCame { outputs: Some(outputs), .. } => self.page(program, block, at).redact(outputs),
             EntryKind::StepFailed { fault, .. } | EntryKind::InDoubt { fault, .. }
                 if self.hides_fault(program, block, at, fault.code) =>
             {
@@ -168,6 +191,36 @@ impl Secrets {
             EntryKind::Waiting(reason) if self.takes(block, at) => hide_wait(reason),
             _ => {}
         }
+    }
+}
+
+/// Texts of a secret value that are long enough to be told from others.
+fn texts_of(value: &Value, out: &mut Vec<String>) {
+    match value {
+        Value::String(text) if text.len() >= TOLD_BYTES_MIN && text != REDACTED => out.push(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, out)),
+        Value::Object(map) => map.values().for_each(|value| texts_of(value, out)),
+        _ => {}
+    }
+}
+
+/// The value with [`REDACTED`] for each text that tells one of these; nothing where none does.
+fn without(value: &Value, told: &[String]) -> Option<Value> {
+    match value {
+        Value::String(text) => told.iter().any(|secret| text.contains(secret.as_str())).then(|| REDACTED.into()),
+        Value::Array(items) => {
+            let new: Vec<_> = items.iter().map(|item| without(item, told)).collect();
+            let any = new.iter().any(Option::is_some);
+            any.then(|| items.iter().zip(new).map(|(old, new)| new.unwrap_or_else(|| old.clone())).collect())
+        }
+        Value::Object(map) => {
+            let new: Vec<_> = map.values().map(|value| without(value, told)).collect();
+            let any = new.iter().any(Option::is_some);
+            let members =
+                map.iter().zip(new).map(|((key, old), new)| (key.clone(), new.unwrap_or_else(|| old.clone())));
+            any.then(|| Value::Object(members.collect()))
+        }
+        _ => None,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct RunState {
     pub held_since: Option<Millis>,
     /// Writes whose outcome is not known and will not be learned.
     pub unknown: Vec<StepPath>,
+    /// The answer that the caller got before the run's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answered: Option<crate::wire::record::RawAnswer>,
 }
 
 /// Where a run is.

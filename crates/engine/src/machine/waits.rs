@@ -293,7 +293,11 @@ fn moment(value: &Value) -> Result<Millis, Fault> {
     };
     match value {
         Value::String(text) => {
-            text.trim().parse::<jiff::Timestamp>().map(|t| Millis(t.as_millisecond())).map_err(|_| wrong())
+            let text = text.trim();
+            let utc = |local: jiff::civil::DateTime| jiff::tz::TimeZone::UTC.to_timestamp(local);
+            // A day, or a time without a zone, is in UTC, as the date cards have it.
+            let time = text.parse::<jiff::Timestamp>().or_else(|_| text.parse().and_then(utc));
+            time.map(|t| Millis(t.as_millisecond())).map_err(|_| wrong())
         }
         #[allow(clippy::cast_possible_truncation)]
         Value::Number(n) => n.as_f64().map(|n| Millis(n as i64)).ok_or_else(wrong),

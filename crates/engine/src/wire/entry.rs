@@ -52,6 +52,14 @@ pub enum EntryKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         outputs: Option<Fields>,
     },
+    /// A page came of the action whose pages a loop works through.
+    PageCame {
+        /// The action.
+        card: CardName,
+        /// The page; `None` where the flow keeps no data.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outputs: Option<Fields>,
+    },
     /// An attempt or a step failed.
     StepFailed {
         /// The card, or the word of a control card.
@@ -106,7 +114,7 @@ impl EntryKind {
     /// Takes out what may hold values of the run, for flows that keep no data.
     pub fn redact(&mut self) {
         match self {
-            Self::StepFinished { outputs, .. } => *outputs = None,
+            Self::StepFinished { outputs, .. } | Self::PageCame { outputs, .. } => *outputs = None,
             Self::StepFailed { fault, .. } | Self::InDoubt { fault, .. } => redact_fault(fault),
             Self::RunEnded { fault, .. } => fault.iter_mut().for_each(redact_fault),
             Self::Waiting(WaitReason::Approval { message } | WaitReason::InDoubt { message, .. }) => {

@@ -262,6 +262,29 @@ async fn a_raw_answer() {
 }
 
 #[tokio::test]
+async fn an_answer_that_goes_on_is_the_runs_only_one() {
+    let answer = |id: &str, status: u16, go_on: bool| {
+        card(id, json!({"return_raw": {"status": status, "headers": {}, "body": {"n": "${input.n}"}, "go_on": go_on}}))
+    };
+    let wait = card("nap", json!({"wait": {"until": {"signal": {"name": "go"}}}}));
+    let helper =
+        json!({"name": "tells", "inputs": [{"key": "n", "type": "number"}], "cards": [answer("a", 202, true)]});
+    let world = connected();
+    let flow = flowdeck_sim::world::flow(json!({"helpers": {"tells": helper}, "cards": [
+        card("h", json!({"call_flow": {"flow": "tells", "with": {"n": 7}}})), wait, answer("late", 500, true),
+        echo("o", json!({"done": true})), answer("end", 404, false)]}));
+    let view = world.run(&flow, json!({})).await.unwrap();
+    let raw = view.raw.clone().expect("it is there while the run waits");
+    assert_eq!((view.status, raw.status, &raw.body), (Status::Waiting, 202, &json!({"n": 7})));
+    world.engine.signal(view.id, "go", json!(null)).await.unwrap();
+    let view = go_on(&world, view.id).await;
+    assert_eq!((view.status, view.raw.unwrap()), (Status::Finished, raw), "the first answer stays");
+    let failing = json!([answer("a", 202, true), call("no", "t/fail", json!({}))]);
+    let view = run(failing, json!({})).await;
+    assert_eq!((view.status, view.raw.map(|raw| raw.status)), (Status::Failed, Some(202)));
+}
+
+#[tokio::test]
 async fn a_helper_that_calls_itself_without_end_is_stopped() {
     let again = json!({"name": "again", "cards": [card("h", json!({"call_flow": {"flow": "again", "with": {}}}))]});
     let world = connected();

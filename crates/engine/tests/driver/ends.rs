@@ -200,7 +200,8 @@ async fn an_error_says_which_card_of_which_flow_and_run_failed() {
     );
     for (what, cards, helper, card, flow_name, hint) in [
         ("its own card", json!([tried(bad())]), json!([bad()]), "bad", "outer", json!(null)),
-        ("a card that calls a helper", json!([tried(ask())]), json!([bad()]), "bad", "outer", json!(null)),
+        ("a card that calls a helper", json!([tried(ask())]), json!([bad()]), "c", "outer", json!(null)),
+        ("a helper that calls itself", json!([tried(ask())]), json!([ask()]), "c", "outer", json!(null)),
         ("a card of a helper", json!([called]), json!([tried(bad()), back]), "bad", "h", json!(null)),
         ("a field of its own", json!([tried(raised)]), json!([bad()]), "r", "outer", json!("h")),
     ] {

@@ -3,8 +3,8 @@
 //! Must never depend on the order in which concurrent rounds end.
 //! Tests: these.
 
-use flowdeck_engine::Status;
 use flowdeck_engine::ports::Space;
+use flowdeck_engine::{EntryKind, Status};
 use flowdeck_model::Fields;
 use serde_json::json;
 
@@ -141,6 +141,18 @@ async fn pages_are_worked_through_as_they_arrive() {
     );
     let keys: std::collections::BTreeSet<_> = world.cards.happened(write).into_iter().map(|p| p.key).collect();
     assert_eq!(keys.len(), 6, "a key of its own for each round");
+    let entries = world.engine.entries(view.id, 0, 1_000).await.unwrap();
+    let pages: Vec<_> = entries
+        .into_iter()
+        .filter_map(|entry| match entry.what {
+            EntryKind::PageCame { card, outputs } => {
+                Some((entry.path.to_string(), card.to_string(), outputs.map(|o| o.get("items")[0]["id"].clone())))
+            }
+            _ => None,
+        })
+        .collect();
+    let page = |first: u32| ("e".to_owned(), page.to_owned(), Some(json!(first)));
+    assert_eq!(pages, [page(0), page(2), page(4)], "history holds each page");
 }
 
 #[tokio::test]

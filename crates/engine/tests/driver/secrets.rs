@@ -332,3 +332,33 @@ async fn what_an_expired_run_with_secrets_held_goes_too_and_other_runs_keep_thei
     world.engine.retry(other, None).await.unwrap();
     assert_eq!(go_on(&world, other).await.status, Status::Failed);
 }
+
+#[tokio::test]
+async fn a_page_in_history_has_no_secret() {
+    let world = connected();
+    let outputs = flowdeck_model::Fields::from_value(json!({"list": [1], "token": SECRET}));
+    world.cards.next("acme/issue", flowdeck_engine::ports::CardOutcome::Done { outputs, next_page: None });
+    let pages = json!({"for_each": {"each": {"items": {"pages": {"card": "acme/issue", "slot": "acme"}}, "as": "item",
+        "concurrency": 1}, "lane": {}}});
+    let view = world.run(&secret_flow(json!([card("e", pages)]), json!({})), json!({})).await.unwrap();
+    let entries = world.engine.entries(view.id, 0, 1_000).await.unwrap();
+    let page = entries.into_iter().find_map(|e| match e.what {
+        flowdeck_engine::EntryKind::PageCame { outputs, .. } => outputs,
+        _ => None,
+    });
+    assert_eq!(page.unwrap().to_value(), json!({"list": [1], "token": REDACTED}));
+    assert_eq!(readable(&world), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_secret_output_is_not_told_by_the_output_beside_it() {
+    let world = connected();
+    let outputs = flowdeck_model::Fields::from_value(
+        json!({"token": SECRET, "body": {"all": [SECRET, "other"], "head": format!("Bearer {SECRET}")}, "n": "vine"}),
+    );
+    world.cards.next("acme/issue", flowdeck_engine::ports::CardOutcome::Done { outputs, next_page: None });
+    let view = world.run(&secret_flow(json!([acme("i", "issue", json!({}))]), json!({})), json!({})).await.unwrap();
+    let told = self::outputs(&world, view.id).await;
+    let body = json!({"all": [REDACTED, "other"], "head": REDACTED});
+    assert_eq!(told, [("i".to_owned(), json!({"token": REDACTED, "body": body, "n": "vine"}))]);
+}

@@ -18,11 +18,11 @@ const LEAST_BYTES: usize = 4;
 
 /// Secret values seen so far, each with its form in addresses. The longest come first: one may be a part of another.
 #[derive(Debug, Default)]
-pub(super) struct Hidden(RwLock<BTreeMap<(Reverse<usize>, String), String>>);
+pub(crate) struct Hidden(RwLock<BTreeMap<(Reverse<usize>, String), String>>);
 
 impl Hidden {
     /// With the secret inputs of a start.
-    pub(super) fn of(start: &Start) -> Self {
+    pub(crate) fn of(start: &Start) -> Self {
         let hidden = Self::default();
         for field in start.flow.inputs.iter().filter(|f| f.secret) {
             hidden.learn(start.input.get(&field.key));
@@ -32,7 +32,7 @@ impl Hidden {
     }
 
     /// Learns every text in a value.
-    pub(super) fn learn(&self, value: &Value) {
+    pub(crate) fn learn(&self, value: &Value) {
         match value {
             Value::String(text) if text.len() >= LEAST_BYTES => {
                 self.0.write().entry((Reverse(text.len()), text.clone())).or_insert_with(|| url_form(text));
@@ -44,12 +44,12 @@ impl Hidden {
     }
 
     /// Learns the fields that are declared secret.
-    pub(super) fn learn_declared(&self, decls: &[FieldDecl], fields: &Fields) {
+    pub(crate) fn learn_declared(&self, decls: &[FieldDecl], fields: &Fields) {
         decls.iter().filter(|f| f.secret).for_each(|f| self.learn(fields.get(&f.key)));
     }
 
     /// What a function makes of a secret is one.
-    pub(super) fn learn_made(&self, inputs: &Fields, outputs: &Fields) {
+    pub(crate) fn learn_made(&self, inputs: &Fields, outputs: &Fields) {
         if !self.0.read().is_empty() && inputs.iter().any(|(_, value)| self.touches(value)) {
             outputs.iter().for_each(|(_, value)| self.learn(value));
         }
@@ -72,7 +72,8 @@ impl Hidden {
         out
     }
 
-    fn value(&self, value: &Value) -> Value {
+    /// The value without secrets.
+    pub(crate) fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Array(items) => Value::Array(items.iter().map(|item| self.value(item)).collect()),
@@ -84,7 +85,7 @@ impl Hidden {
     }
 
     /// The fields without secrets.
-    pub(super) fn fields(&self, decls: &[FieldDecl], fields: &Fields) -> Fields {
+    pub(crate) fn fields(&self, decls: &[FieldDecl], fields: &Fields) -> Fields {
         let secret = |key: &str| decls.iter().any(|f| f.secret && f.key == key);
         let hide = |key: &str, value: &Value| match value {
             Value::Null => Value::Null,
@@ -95,7 +96,7 @@ impl Hidden {
     }
 
     /// The request without secrets.
-    pub(super) fn request(&self, request: &RequestPreview) -> RequestPreview {
+    pub(crate) fn request(&self, request: &RequestPreview) -> RequestPreview {
         let headers = request.headers.iter().map(|(name, value)| (name.clone(), self.text(value))).collect();
         RequestPreview { url: self.text(&request.url), headers, body: self.value(&request.body), ..request.clone() }
     }

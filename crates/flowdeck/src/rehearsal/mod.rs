@@ -4,7 +4,7 @@
 //! Tests: `tests/rehearsal.rs`.
 
 mod clock;
-mod hide;
+pub(crate) mod hide;
 mod host;
 mod offline;
 mod overlay;

@@ -1,14 +1,18 @@
 //! A run's history as a test: its start, the answers that apps gave, how it ended.
 //!
 //! Must never keep a secret: history shows none that is declared, and what looks like one is taken out besides.
-//! Tests: `crates/cli/tests/dry.rs`, below.
+//! Tests: `tests/recording.rs`, below.
 
-use flowdeck_engine::{Entry, EntryKind, RunView, Status};
+use std::collections::HashSet;
+
+use flowdeck_engine::{Entry, EntryKind, RunView, Start, Status, WaitReason};
 use flowdeck_format::test_file::Test;
 use flowdeck_model::{CardName, Catalogue, EffectClass, Fault, Fields, Value};
+use indexmap::IndexMap;
 use serde_json::{Map, json};
 
 use crate::catalogue::Cards;
+use crate::rehearsal::hide::Hidden;
 use flowdeck_apps::is_secret_name;
 
 /// Takes the place of what looks like a secret.
@@ -25,49 +29,38 @@ pub struct Recorded {
     pub notes: Vec<String>,
 }
 
-/// The recording of a run that has ended.
+/// The recording of a run that has ended, of its histories: its own, then those of the helpers that it started on their
+/// own. `secret` are values that no history shows, wherever an app may have told them: the run's secret inputs.
 #[must_use]
-pub fn recorded(run: &RunView, entries: &[Entry], cards: &Cards) -> Recorded {
+pub fn recorded(run: &RunView, histories: &[Vec<Entry>], cards: &Cards, secret: &Start) -> Recorded {
+    let keep = Keep { cards, hidden: Hidden::of(secret) };
     let mut test = Test {
         id: run.id.to_string(),
         why: format!("Recorded from {}.", run.id),
         clock: Some(run.started_at.to_iso()),
+        input: keep.object(&run.input),
+        event: run.event.as_ref().map(|event| keep.object(event)),
         ..Test::default()
     };
     let mut notes = Vec::new();
-    test.input = object(&run.input);
-    test.event = run.event.as_ref().map(object);
     let mut without = 0;
-    for entry in entries {
-        let (card, answer) = match &entry.what {
-            EntryKind::StepFinished { card, outputs } => {
-                without += usize::from(outputs.is_none());
-                (card, json!({ "outputs": outputs.as_ref().map(object).unwrap_or_default() }))
-            }
-            EntryKind::StepFailed { card, fault, .. } => (card, json!({ "error": error(fault) })),
-            EntryKind::Waiting(reason) => {
-                use flowdeck_engine::WaitReason as W;
-                let said = match reason {
-                    W::Approval { .. } => json!("approve"),
-                    W::Signal { .. } => json!({ "signal": {} }),
-                    _ => continue,
-                };
-                test.decisions.insert(entry.path.to_string(), said);
-                continue;
-            }
-            _ => continue,
-        };
-        let Some(name) = CardName::new(card).ok().filter(|name| !cards.functions().has(name)) else { continue };
-        if cards.card(&name).is_some_and(|decl| decl.effect != EffectClass::Table) {
-            // The last one counts: what came before it was tried again.
-            test.answers.insert(entry.path.to_string(), vec![answer]);
+    for history in histories {
+        let mut heard = Heard::new(&keep);
+        for entry in history {
+            let is_empty = matches!(
+                &entry.what,
+                EntryKind::StepFinished { outputs: None, .. } | EntryKind::PageCame { outputs: None, .. }
+            );
+            without += usize::from(heard.entry(entry) && is_empty);
         }
+        for (step, answers) in heard.answers {
+            // Several runs of one helper: what each was told, one after the other.
+            test.answers.entry(step).or_default().extend(answers);
+        }
+        test.decisions.extend(heard.decisions);
     }
     if without > 0 {
         notes.push("the flow keeps no data, so the answers are empty: fill them in".to_owned());
-    }
-    if !test.decisions.is_empty() {
-        notes.push("history does not tell what was said to approvals and signals: look at `decisions`".to_owned());
     }
     let status = match run.status {
         Status::Finished if run.stopped => "stopped",
@@ -78,22 +71,129 @@ pub fn recorded(run: &RunView, entries: &[Entry], cards: &Cards) -> Recorded {
     Recorded { test, notes }
 }
 
-fn object(fields: &Fields) -> Map<String, Value> {
-    match clean("", &fields.to_value()) {
-        Value::Object(map) => map,
-        _ => Map::new(),
+/// Goes through a history and keeps what apps and people said.
+struct Heard<'a> {
+    keep: &'a Keep<'a>,
+    answers: IndexMap<String, Vec<Value>>,
+    decisions: IndexMap<String, Value>,
+    /// Loops over pages.
+    paged: HashSet<String>,
+    /// Those that came to an end: a page that comes there later was asked for once more.
+    over: HashSet<String>,
+}
+
+impl<'a> Heard<'a> {
+    fn new(keep: &'a Keep<'a>) -> Self {
+        let (answers, decisions) = (IndexMap::new(), IndexMap::new());
+        Self { keep, answers, decisions, paged: HashSet::new(), over: HashSet::new() }
+    }
+
+    /// True where the entry should have held an answer or a decision.
+    fn entry(&mut self, entry: &Entry) -> bool {
+        let path = entry.path.to_string();
+        match &entry.what {
+            EntryKind::StepFinished { card, outputs } if card == "wait" => {
+                let outputs = outputs.as_ref().map(|o| self.keep.object(o)).unwrap_or_default();
+                let said = match (outputs.get("approved"), outputs.get("payload")) {
+                    (Some(approved), _) => json!(if *approved == json!(true) { "approve" } else { "reject" }),
+                    (None, Some(payload)) => json!({ "signal": payload }),
+                    (None, None) => return self.decisions.contains_key(&path),
+                };
+                self.decisions.insert(path, said);
+                true
+            }
+            // A word to the question of a limit, and what a history without values can tell.
+            EntryKind::Waiting(WaitReason::Approval { .. }) => {
+                self.decisions.insert(path, json!("approve"));
+                false
+            }
+            EntryKind::Waiting(WaitReason::Signal { .. }) => {
+                self.decisions.insert(path, json!({ "signal": null }));
+                false
+            }
+            EntryKind::Asked { what } if what.starts_with("cancel by") && self.decisions.contains_key(&path) => {
+                self.decisions.insert(path, json!("reject"));
+                false
+            }
+            EntryKind::PageCame { card, outputs } => {
+                let list = self.keep.cards.card(card).and_then(|decl| decl.pages.clone());
+                let outputs = outputs.as_ref().map(|o| self.keep.object(o)).unwrap_or_default();
+                let page = match &list {
+                    Some(key) => outputs.get(key),
+                    None => outputs.values().find(|value| value.is_array()),
+                };
+                self.more(path, json!({ "records": page.cloned().unwrap_or_else(|| json!([])) }));
+                true
+            }
+            EntryKind::StepFinished { .. } if self.paged.contains(&path) => {
+                self.over.insert(path);
+                false
+            }
+            EntryKind::StepFinished { card, outputs } if self.is_app(card) => {
+                // The last one counts: what came before it was tried again.
+                let answer = json!({ "outputs": outputs.as_ref().map(|o| self.keep.object(o)).unwrap_or_default() });
+                self.answers.insert(path, vec![answer]);
+                true
+            }
+            EntryKind::StepFailed { card, fault, again_at: None } if self.is_app(card) => {
+                let answer = json!({ "error": self.keep.error(fault) });
+                if self.paged.contains(&path) {
+                    self.more(path.clone(), answer);
+                    self.over.insert(path);
+                } else {
+                    self.answers.insert(path, vec![answer]);
+                }
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// One more page of a loop.
+    fn more(&mut self, path: String, page: Value) {
+        self.paged.insert(path.clone());
+        if self.over.remove(&path) {
+            self.answers.shift_remove(&path);
+        }
+        self.answers.entry(path).or_default().push(page);
+    }
+
+    /// Whether a test has to answer in the place of a card.
+    fn is_app(&self, card: &str) -> bool {
+        let name = CardName::new(card).ok().filter(|name| !self.keep.cards.functions().has(name));
+        let decl = name.and_then(|name| self.keep.cards.card(&name));
+        decl.is_some_and(|decl| decl.effect != EffectClass::Table)
     }
 }
 
-fn error(fault: &Fault) -> Value {
-    let mut out = json!({ "message": text(&fault.message) });
-    if let Some(status) = fault.status {
-        out["statusCode"] = json!(status);
+/// What may be kept of values.
+struct Keep<'a> {
+    cards: &'a Cards,
+    hidden: Hidden,
+}
+
+impl Keep<'_> {
+    fn value(&self, value: &Value) -> Value {
+        clean("", &self.hidden.value(value))
     }
-    if !fault.body.is_null() {
-        out["body"] = clean("", &fault.body);
+
+    fn object(&self, fields: &Fields) -> Map<String, Value> {
+        match self.value(&fields.to_value()) {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
     }
-    out
+
+    fn error(&self, fault: &Fault) -> Value {
+        let mut out = json!({ "message": self.value(&fault.message.as_str().into()) });
+        if let Some(status) = fault.status {
+            out["statusCode"] = json!(status);
+        }
+        if !fault.body.is_null() {
+            out["body"] = self.value(&fault.body);
+        }
+        out
+    }
 }
 
 /// The value without anything that is called like a secret or looks like one.

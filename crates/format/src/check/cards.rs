@@ -198,11 +198,11 @@ impl Checker<'_, '_> {
                 self.mappings(with, head, scope);
                 Shape::card(Vec::new(), true)
             }
-            CardKind::ReturnRaw { status, headers, body } => {
+            CardKind::ReturnRaw { status, headers, body, go_on } => {
                 for (key, mapping) in [("status", status), ("headers", headers), ("body", body)] {
                     self.mapping(mapping, head.and_then(|n| n.get(key)), scope);
                 }
-                Shape::card(Vec::new(), true)
+                Shape::card(Vec::new(), !go_on)
             }
             CardKind::ReturnError { message, status, with, when } => {
                 self.mapping(message, head.map(|n| n.get("message").unwrap_or(n)), scope);

@@ -83,10 +83,6 @@ pub(super) struct Builder<'i, 'v, 'c> {
     pub(super) slots: BTreeSet<SlotName>,
     pub(super) tables: IndexMap<String, TableDecl>,
     pub(super) depth: usize,
-    /// How many lanes are around.
-    pub(super) lanes: usize,
-    /// The card that holds the answer given early.
-    pub(super) early: Option<CardId>,
 }
 
 /// What an input holds.

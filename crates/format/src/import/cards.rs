@@ -130,6 +130,7 @@ impl<'v> Builder<'_, 'v, '_> {
                     headers: headers
                         .map_or_else(|| Mapping::Literal(Value::Object(serde_json::Map::new())), Given::mapping),
                     body: self.mapping(scope, at, "body"),
+                    go_on: false,
                 }
             }
             ("control", "throw") => self.return_error(scope, at, None),
@@ -213,10 +214,8 @@ impl<'v> Builder<'_, 'v, '_> {
         let id = self.id(raw);
         let when = self.condition(scope, at, "", &id);
         let sides = [inside(then), inside(otherwise)];
-        self.lanes += 1;
         let mut then = Lane { cards: self.places(scope, then), give: Mappings::new() };
         let mut otherwise = Lane { cards: self.places(scope, otherwise), give: Mappings::new() };
-        self.lanes -= 1;
         if let Some(join) = join {
             self.join(scope, (join, &id), &sides, &mut then, &mut otherwise);
         }

@@ -62,8 +62,15 @@ impl<'v> Builder<'_, 'v, '_> {
             let name = raw.name();
             self.lost("", format!("the card `{}` ({name}): no way leads to it", raw.title));
         }
-        if scope.level.dangling > 0 {
-            self.lost("", format!("{} pins that lead to nothing", scope.level.dangling));
+        match scope.level.dangling {
+            0 => {}
+            1 => self.lost("", "a pin that leads to nothing"),
+            n => self.lost("", format!("{n} pins that lead to nothing")),
+        }
+        match scope.level.nameless {
+            0 => {}
+            1 => self.lost("", "a card that has no id, or that of another"),
+            n => self.lost("", format!("{n} cards that have no id, or that of another")),
         }
     }
 }

@@ -89,8 +89,6 @@ impl<'v> Builder<'_, 'v, '_> {
             None => self.places(&mut scope, &raw.order.places),
         };
         self.unreached(&scope, &raw.order);
-        let mut cards = cards;
-        self.answer_at_the_end(&mut cards);
         let implicit = self.implicit(raw, &scope).filter(|_| !cards.last().is_some_and(Card::always_ends));
         if matches!(on, Trigger::Endpoint(_)) {
             // Who called the endpoint reads it.
@@ -150,12 +148,32 @@ impl<'v> Builder<'_, 'v, '_> {
             self.helper_inputs(raw, event, scope, inputs);
             let cron = raw.data.get("cron").and_then(Value::as_object).filter(|cron| !cron.is_empty());
             return match cron {
-                Some(_) => (Trigger::Schedule(schedule(&raw.data["cron"])), "schedule"),
+                Some(cron) => {
+                    self.whole_schedule(cron);
+                    (Trigger::Schedule(schedule(&raw.data["cron"])), "schedule")
+                }
                 None if event.is("control", "callable") => (Trigger::Manual, "helper"),
                 None => (Trigger::Manual, "manual"),
             };
         }
         (self.event_card(raw, event, scope), "event")
+    }
+
+    /// Says what of a schedule its cron expression cannot hold.
+    fn whole_schedule(&mut self, cron: &serde_json::Map<String, Value>) {
+        let set = |key: &str| {
+            cron.get(key)
+                .is_some_and(|value| !matches!(value, Value::Null) && value.as_f64() != Some(0.0) && *value != "")
+        };
+        for (key, what) in [
+            ("startDate", "the first day of its schedule"),
+            ("endDate", "the last day of its schedule"),
+            ("recurrence", "the recurrence of its schedule"),
+        ] {
+            if set(key) {
+                self.lost("", format!("{what}: it runs by its cron expression alone"));
+            }
+        }
     }
 
     fn helper_inputs(
@@ -302,7 +320,9 @@ pub(super) fn returned(cards: &[Card]) -> Vec<FieldDecl> {
                     fields.extend(with.keys().map(|key| FieldDecl::new(key, FieldType::Any)));
                 }
                 // Who calls it may get other keys then.
-                CardKind::ReturnRaw { .. } | CardKind::ContinueIf { message: Some(_), .. } => return Vec::new(),
+                CardKind::ReturnRaw { go_on: false, .. } | CardKind::ContinueIf { message: Some(_), .. } => {
+                    return Vec::new();
+                }
                 // A return in these ends them alone.
                 CardKind::Try { .. } | CardKind::ElseIf { .. } => {}
                 kind => lists.extend(kind.lanes()),

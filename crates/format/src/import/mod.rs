@@ -182,8 +182,6 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
             slots: BTreeSet::new(),
             tables: IndexMap::new(),
             depth: 0,
-            lanes: 0,
-            early: None,
         };
         built.push((raw, builder.flow(raw)));
     }

@@ -37,6 +37,8 @@ pub(super) struct Level<'v> {
     pub(super) feeds: HashMap<(usize, &'v str), Vec<Feed<'v>>>,
     /// Pins whose card or input is not there.
     pub(super) dangling: usize,
+    /// Cards without an id of their own.
+    pub(super) nameless: usize,
 }
 
 /// One pin, seen from its target.
@@ -126,6 +128,7 @@ impl<'v> Level<'v> {
         let methods = data.get("methods").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let mut cards = Vec::new();
         let mut index = HashMap::new();
+        let mut nameless = 0;
         for method in methods {
             if *cards_left == 0 {
                 break;
@@ -133,6 +136,7 @@ impl<'v> Level<'v> {
             *cards_left -= 1;
             let card = card(method);
             if card.uuid.is_empty() || index.contains_key(card.uuid) {
+                nameless += 1;
                 continue;
             }
             index.insert(card.uuid, cards.len());
@@ -143,6 +147,7 @@ impl<'v> Level<'v> {
             edges: Vec::new(),
             feeds: HashMap::new(),
             dangling: 0,
+            nameless,
             cards: Vec::with_capacity(cards.len()),
         };
         let mut pins = Vec::new();

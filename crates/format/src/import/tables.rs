@@ -9,6 +9,7 @@ use flowdeck_model::flow::{Call, Mappings};
 use flowdeck_model::mapping::Mapping;
 use flowdeck_model::{CardId, CardKind, CardName, Value};
 use indexmap::IndexMap;
+use serde_json::json;
 
 use super::build::{Builder, Given, Scope};
 use super::raw::text;
@@ -38,6 +39,7 @@ impl<'v> Builder<'_, 'v, '_> {
             "clearTable" => "clear",
             "exportToCSV" => "export_csv",
             "importFromCSV" => "import_csv",
+            "readTable" => return self.schema(scope, at, id),
             _ => return self.connector(scope, at, id),
         };
         let Ok(card) = CardName::new(&format!("tables/{operation}")) else { return self.connector(scope, at, id) };
@@ -89,6 +91,25 @@ impl<'v> Builder<'_, 'v, '_> {
         }
     }
 
+    /// The columns of a table: known from the export, so that nothing has to be asked when it runs.
+    fn schema(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
+        let Ok(card) = CardName::new("control/let") else { return self.connector(scope, at, id) };
+        let table = match self.filled(scope, at, "parameters", "stash") {
+            Some(Given::Literal(Value::String(table))) => self.import.tables.get(table.as_str()).cloned(),
+            _ => None,
+        };
+        let columns = table.iter().flat_map(|table| &table.columns);
+        let columns: Vec<Value> = columns.map(|c| json!({ "name": c.name, "type": c.kind })).collect();
+        if table.is_some() {
+            self.changed(id, "reads the columns of a table: they stand there as they were when it was exported");
+        } else {
+            self.lost(id.as_str(), "the table: the card names none that the export holds");
+        }
+        self.gives(scope, at, id, &[]);
+        let with = Mappings::from_iter([("Column Schema".to_owned(), constant(Value::Array(columns)))]);
+        CardKind::Call(Call { card, slot: None, with })
+    }
+
     /// What an import of CSV text is told.
     fn csv_in(&mut self, scope: &Scope<'v>, at: usize, with: &mut Mappings) {
         let from =
@@ -130,6 +151,12 @@ impl<'v> Builder<'_, 'v, '_> {
     /// Column values; a row that is changed keeps what comes in empty, unless the card says otherwise.
     fn columns(&mut self, scope: &Scope<'v>, at: usize, updates: bool, id: &CardId) -> Mapping {
         let level = Arc::clone(&scope.level);
+        let named = self.input(scope, at, "parameters", "stash");
+        let table = match &named {
+            Some(Given::Literal(Value::String(table))) => self.import.tables.get(table.as_str()).cloned(),
+            _ => None,
+        };
+        let table = table.as_ref();
         let keep_empty = match self.input(scope, at, "parameters", "updateEmptyInputs") {
             Some(Given::Literal(value)) => {
                 value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes")) || value.as_bool() == Some(true)
@@ -141,6 +168,11 @@ impl<'v> Builder<'_, 'v, '_> {
         for field in level.cards[at].inputs.iter().filter(|f| f.group == "Fields" && !f.for_error) {
             let given = self.given(scope, at, field);
             if given.is_empty() && !(updates && keep_empty) {
+                continue;
+            }
+            if table.is_some_and(|table| table.columns.iter().all(|column| column.name != field.key)) {
+                let column: String = field.key.chars().take(60).collect();
+                self.lost(id.as_str(), format!("the value of `{column}`: the table has no such column any more"));
                 continue;
             }
             moves |= matches!(given, Given::Fed(_));

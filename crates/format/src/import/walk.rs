@@ -54,7 +54,7 @@ pub(super) fn mappings(kind: &mut CardKind) -> Vec<Place<'_>> {
         CardKind::CallFlow { with, .. } | CardKind::CallFlowAsync { with, .. } | CardKind::Return { with } => {
             named(with).collect()
         }
-        CardKind::ReturnRaw { status, headers, body } => {
+        CardKind::ReturnRaw { status, headers, body, .. } => {
             vec![plain("status", status), plain("headers", headers), plain("body", body)]
         }
         CardKind::ReturnError { message, status, with, when } => {

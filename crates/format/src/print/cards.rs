@@ -179,11 +179,12 @@ fn kind(out: &mut Object, kind: &CardKind) {
         CardKind::Return { with } => {
             out.insert(word.into(), mappings_value(with));
         }
-        CardKind::ReturnRaw { status, headers, body } => {
-            out.insert(
-                word.into(),
-                json!({"status": status.source(), "headers": headers.source(), "body": body.source()}),
-            );
+        CardKind::ReturnRaw { status, headers, body, go_on } => {
+            let mut answer = json!({"status": status.source(), "headers": headers.source(), "body": body.source()});
+            if *go_on {
+                answer["go_on"] = true.into();
+            }
+            out.insert(word.into(), answer);
         }
         CardKind::ReturnError { message, status, with, when } => {
             out.insert(word.into(), return_error(message, status.as_ref(), with, when.as_ref()));

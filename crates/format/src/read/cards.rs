@@ -313,8 +313,9 @@ impl<'a> Reader<'a, '_> {
         let empty = || Some(Mapping::Literal(Value::Object(serde_json::Map::new())));
         let headers = keys.take("headers").map_or_else(empty, |n| self.mapping(n));
         let body = keys.take("body").map_or(Some(Mapping::default()), |n| self.mapping(n));
+        let go_on = keys.take("go_on").map_or(Some(false), |n| self.boolean(n, "`go_on`"));
         keys.finish(order::RETURN_RAW, self);
-        Some(CardKind::ReturnRaw { status: status?, headers: headers?, body: body? })
+        Some(CardKind::ReturnRaw { status: status?, headers: headers?, body: body?, go_on: go_on? })
     }
 
     fn return_error(&mut self, node: &'a Node) -> Option<CardKind> {

@@ -27,7 +27,7 @@ pub const STEERING: &[Steering] = &[
     on("list/map", "What is the element of an item that ends by Continue If?", "Null, so that the list keeps its length."),
     on("control/continueIf", "What does it end?", "The round of a loop, the branch of an else-if, the try, or the flow; a lane of `if` is none of these."),
     on("control/returnRaw", "What does it end inside a container?", "The flow, as Return Raw answers the caller."),
-    on("control/tryCatch", "What are `method`, `flo` and `execution` of the error?", "The ids of the card and the flow here, and the run's id; where a helper failed, its card that failed, and the flow that caught the error. The import report has the ids of the export."),
+    on("control/tryCatch", "What are `method`, `flo` and `execution` of the error?", "The ids of the card and the flow here, and the run's id. Where a helper failed, the card that called it: its error is that card's error. The import report has the ids of the export."),
     on("control/throw", "What does an error policy that runs another flow do?", "It runs the flow with the error and the export's names of the caller; then the flow fails with that same error."),
     on("control/throw", "What does an error policy that returns values do?", "The flow fails; the values, `message` among them, are fields of its error."),
     on("control/callable", "What becomes of a secret that an export holds as a constant?", "An input of the flow, given when it starts; who calls the flow hands it on."),

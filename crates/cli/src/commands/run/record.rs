@@ -1,16 +1,18 @@
 //! `flowdeck run --record`: the answers of apps in a run, as a test file that replays it offline.
 //!
 //! Must never write a secret, nor over a recording that is there.
-//! Tests: `crates/cli/tests/dry.rs`.
+//! Tests: `crates/cli/tests/record.rs`.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use flowdeck::engine::Entry;
+use flowdeck::engine::{Entry, EntryKind};
 use flowdeck::format::test_file;
-use flowdeck::model::{Flow, RunId};
+use flowdeck::model::{Fields, Flow, RunId};
 use flowdeck::testing::{Recorded, recorded};
-use flowdeck::{Offline, print};
+use flowdeck::{Offline, Start, print};
 use serde_json::json;
 
 use super::Run;
@@ -19,8 +21,37 @@ use crate::options::Globals;
 use crate::session::Session;
 use crate::terminal::Terminal;
 
-/// Most entries of a run that are looked through.
+/// Most entries of a run and its helpers that are looked through.
 const ENTRIES_MAX: usize = 200_000;
+/// Most helpers on their own whose answers are kept.
+const RUNS_MAX: usize = 500;
+
+/// The history of a run, then of the helpers that it started on their own and that have ended.
+async fn histories(api: &Api, id: RunId) -> Result<Vec<Vec<Entry>>> {
+    let mut all: Vec<Vec<Entry>> = Vec::new();
+    let mut left = VecDeque::from([id]);
+    let mut count = 0;
+    while let Some(id) = left.pop_front() {
+        let mut entries: Vec<Entry> = Vec::new();
+        while count < ENTRIES_MAX {
+            let page = api.entries(id, entries.last().map_or(0, |e| e.seq)).await?;
+            if page.is_empty() {
+                break;
+            }
+            count += page.len();
+            entries.extend(page);
+        }
+        left.extend(entries.iter().filter_map(|entry| match entry.what {
+            EntryKind::ChildStarted { run } => Some(run),
+            _ => None,
+        }));
+        all.push(entries);
+        if all.len() >= RUNS_MAX {
+            break;
+        }
+    }
+    Ok(all)
+}
 
 /// Writes the recording of a run that has ended; one that waits has none yet.
 pub(super) async fn record(
@@ -28,7 +59,7 @@ pub(super) async fn record(
     terminal: &mut Terminal,
     run: &Run,
     globals: &Globals,
-    flow: &Flow,
+    (flow, input): (&Flow, &Fields),
     id: RunId,
 ) -> Result<()> {
     let Some(folder) = &run.record else { return Ok(()) };
@@ -36,15 +67,9 @@ pub(super) async fn record(
     if !view.status.is_ended() {
         return told(terminal, run, None, &[format!("{id} has not ended, so it is not recorded")]);
     }
-    let mut entries: Vec<Entry> = Vec::new();
-    while entries.len() < ENTRIES_MAX {
-        let page = api.entries(id, entries.last().map_or(0, |e| e.seq)).await?;
-        if page.is_empty() {
-            break;
-        }
-        entries.extend(page);
-    }
-    let Recorded { mut test, mut notes } = recorded(&view, &entries, api.session().cards());
+    let histories = histories(api, id).await?;
+    let secret = Start::new(Arc::new(flow.clone()), input.clone());
+    let Recorded { mut test, mut notes } = recorded(&view, &histories, api.session().cards(), &secret);
     let folder = if folder.as_os_str().is_empty() { api.session().data().join("recordings") } else { folder.clone() };
     std::fs::create_dir_all(&folder).with_context(|| format!("make the folder {}", folder.display()))?;
     let folder = folder.canonicalize().with_context(|| format!("find the folder {}", folder.display()))?;
@@ -61,7 +86,7 @@ pub(super) async fn record(
     let real = test.expected["status"].clone();
     // What a replay gives is what later replays are held against.
     let offline = Offline::new(Session::offline_cards(globals)?);
-    let replayed = flowdeck::testing::test(&offline, &test, &std::sync::Arc::new(flow.clone())).await?;
+    let replayed = flowdeck::testing::test(&offline, &test, &secret.flow).await?;
     if real != replayed.status {
         notes.push(format!("replayed offline it comes out as {}, not as {real}: look at it", replayed.status));
     }

@@ -15,7 +15,7 @@ use crate::machine::program::{Block, BlockId, Node, Program};
 /// More rounds than any flow needs to settle; beyond them everything counts as secret.
 const ROUNDS_MAX: usize = 1_000;
 
-fn secret_keys(fields: &[FieldDecl]) -> Taint {
+pub(super) fn secret_keys(fields: &[FieldDecl]) -> Taint {
     Taint::of(fields.iter().filter(|f| f.secret).map(|f| f.key.clone()))
 }
 
@@ -197,7 +197,7 @@ impl<'a> Pass<'a> {
                 self.result(block, keys);
                 Card { takes, gives: Taint::None }
             }
-            CardKind::ReturnRaw { status, headers, body } => {
+            CardKind::ReturnRaw { status, headers, body, .. } => {
                 let takes = [status, headers, body].into_iter().any(|m| self.is(id, m));
                 self.result(block, Taint::when(takes));
                 Card { takes, gives: Taint::None }

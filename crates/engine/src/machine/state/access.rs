@@ -30,6 +30,7 @@ impl RunState {
             due: None,
             held_since: None,
             unknown: Vec::new(),
+            answered: None,
         }
     }
 
