@@ -94,13 +94,13 @@ impl Expression {
     /// [`MappingError`] with the place and the fix.
     pub fn parse(source: &str) -> Result<Self, MappingError> {
         guard(source)?;
-        match plain::reference(source) {
-            Some(reference) => Ok(Self { source: Arc::from(source), node: Arc::new(Node::Reference(reference)) }),
+        match plain::node(source) {
+            Some(node) => Ok(Self { source: Arc::from(source), node: Arc::new(node) }),
             None => Self::by_grammar(source),
         }
     }
 
-    /// Reads what is more than a plain reference.
+    /// Reads what is not plain.
     pub(super) fn by_grammar(source: &str) -> Result<Self, MappingError> {
         let parsed = std::panic::catch_unwind(|| cel::Program::compile(source))
             .map_err(|_| wrong("the expression cannot be read"))?;
@@ -122,6 +122,11 @@ impl Expression {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    #[cfg(test)]
+    pub(super) fn node(&self) -> &Node {
+        &self.node
     }
 
     /// The reference, where the whole expression is one.
@@ -217,7 +222,7 @@ fn convert(expression: &IdedExpr, depth: usize, count: &mut usize) -> Result<Nod
 }
 
 /// A part below a node: lengthens a reference, else a computed index.
-fn below(node: Node, part: PathPart) -> Node {
+pub(super) fn below(node: Node, part: PathPart) -> Node {
     match node {
         Node::Reference(mut reference) => {
             reference.path.push(part);
@@ -245,7 +250,7 @@ fn literal_value(literal: &LiteralValue) -> Result<Value, MappingError> {
     })
 }
 
-fn operation(name: &str, mut arguments: Vec<Node>) -> Result<Node, MappingError> {
+pub(super) fn operation(name: &str, mut arguments: Vec<Node>) -> Result<Node, MappingError> {
     use cel::common::ast::operators as op;
     let binary = |operator: Binary, mut arguments: Vec<Node>| match (arguments.pop(), arguments.pop()) {
         (Some(b), Some(a)) => Ok(Node::Binary(operator, Box::new(a), Box::new(b))),
