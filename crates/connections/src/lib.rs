@@ -13,6 +13,7 @@ mod credential;
 mod errands;
 mod error;
 mod fields;
+mod flights;
 mod hosts;
 mod lifecycle;
 mod manage;

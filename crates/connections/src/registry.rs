@@ -20,6 +20,7 @@ use crate::credential::Bearer;
 use crate::errands::Errands;
 use crate::error::ConnectError;
 use crate::fields::fill;
+use crate::flights::Flights;
 use crate::hosts::HostRules;
 use crate::prompts::Drafts;
 use crate::protocol::Client;
@@ -41,7 +42,7 @@ pub struct Registry {
 pub(crate) struct Inner {
     pub(crate) parts: RegistryParts,
     pub(crate) write: tokio::sync::Mutex<()>,
-    pub(crate) flights: Mutex<HashMap<[u8; 16], Arc<tokio::sync::Mutex<()>>>>,
+    pub(crate) flights: Flights,
     pub(crate) drafts: Mutex<Drafts>,
     pub(crate) waits: Mutex<Arc<dyn Waits>>,
     pub(crate) proved: Mutex<HashMap<ConnectionId, (u64, Millis)>>,
@@ -85,7 +86,7 @@ impl Registry {
                 parts,
                 waits: Mutex::new(waits),
                 write: tokio::sync::Mutex::new(()),
-                flights: Mutex::default(),
+                flights: Flights::default(),
                 drafts: Mutex::default(),
                 proved: Mutex::default(),
                 errands: Errands::default(),
@@ -386,11 +387,7 @@ impl Inner {
 
     /// The lock of one connection or attempt.
     pub(crate) fn flight(&self, id: [u8; 16]) -> Arc<tokio::sync::Mutex<()>> {
-        let mut flights = self.flights.lock();
-        if flights.len() > 1_024 {
-            flights.retain(|_, lock| Arc::strong_count(lock) > 1);
-        }
-        Arc::clone(flights.entry(id).or_default())
+        self.flights.of(id)
     }
 }
 

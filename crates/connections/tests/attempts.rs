@@ -92,6 +92,18 @@ async fn nothing_that_an_attempt_kept_sealed_outlives_it() {
     provider.tokens(|_| json_reply(400, &json!({ "error": "invalid_grant" })));
     failed(bench.registry.callback(&answer(&refused)).await.unwrap());
     assert_eq!(of_records().await, 0, "after it failed");
+    provider.script(|_| {
+        let page = "https://x.example/d";
+        json_reply(200, &json!({ "device_code": "d", "user_code": "u", "verification_uri": page, "interval": 300 }))
+    });
+    let device = bench.begin("m", "d", Surface::Device, &[]).await;
+    bench.clock.advance(300_000);
+    provider.tokens(|_| json_reply(400, &json!({ "error": "slow_down" })));
+    let polled = bench.registry.poll_device(device.id).await.unwrap();
+    assert!(matches!(polled.step, AttemptStep::Device { interval_s: 300, .. }), "the longest pace stays: {polled:?}");
+    bench.clock.advance(600_000);
+    assert_eq!(failed(bench.registry.poll_device(device.id).await.unwrap()).0, "expired");
+    assert_eq!(of_records().await, 0, "after its time");
     let cut_off = bench.begin("m", "z", BROWSER, &[]).await;
     let store = bench.store.clone();
     provider.tokens(move |_| {

@@ -290,6 +290,25 @@ async fn a_grant_that_cannot_be_opened_is_lost_and_not_tried_for_ever() {
     bench.clock.advance(HOUR);
     assert_eq!(bench.wait(&wanted()).await.reason, PromptReason::Lost);
     assert_eq!(refreshes(&provider), 0);
+
+    // Put in the place of a newer generation, an old grant opens no more.
+    let (bench, _) = connected(&provider, Rotation::Static).await;
+    bench.clock.advance(HOUR);
+    assert_eq!(bench.ready(&wanted()).await.generation, 2);
+    let mut kept = grants(&bench, b"g/").await;
+    let ((_, old), (newest, _)) = (kept.remove(0), kept.remove(0));
+    bench.commit(vec![put((newest, old))]).await;
+    assert_eq!(bench.wait(&wanted()).await.reason, PromptReason::Lost);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_is_told_when_it_is_switched_off() {
+    let provider = Provider::start().await;
+    let (bench, id) = connected(&provider, Rotation::Static).await;
+    let hold = bench.held(&need("m", "f", "s", &["more"])).await;
+    bench.registry.switch(id, false, "audit").await.unwrap();
+    assert!(bench.registry.changed(&hold.on, hold.seen).await.unwrap());
+    assert!(matches!(bench.registry.authorize(&need("m", "f", "s", &["more"])).await.unwrap(), Decision::Denied(_)));
 }
 
 #[tokio::test]

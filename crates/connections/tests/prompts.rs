@@ -162,6 +162,8 @@ async fn an_authorization_between_missing_and_the_waits_commit_is_seen() {
 #[tokio::test]
 async fn a_change_is_seen_by_who_saw_an_older_version_also_after_a_restart() {
     let (_provider, bench) = keyed().await;
+    let gone = connect(&bench, "gone").await;
+    bench.registry.disconnect(gone.id).await.unwrap();
     let hold = bench.held(&slot("s")).await;
     assert!(!bench.registry.changed(&hold.on, hold.seen).await.unwrap());
     connect(&bench, "a").await;

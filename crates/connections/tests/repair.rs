@@ -84,6 +84,11 @@ async fn an_account_that_the_app_does_not_name_is_taken_for_another_one() {
     let answers = tokio::join!(bench.registry.confirm(attempt.id, true), bench.registry.confirm(attempt.id, true));
     let taken = [answers.0, answers.1].into_iter().filter(Result::is_ok).count();
     assert_eq!((taken, bench.registry.connection(made.id).await.unwrap().generation), (1, 2));
+    let kept = bench.everything().await.into_iter().filter(|(space, ..)| *space == Space::Attempts);
+    for (_, _, value) in kept {
+        let attempt: serde_json::Value = serde_json::from_slice(&value).unwrap();
+        assert_eq!(attempt["sealed"], json!({}), "nothing sealed outlives the answer");
+    }
 }
 
 #[tokio::test]
@@ -298,6 +303,7 @@ async fn disconnecting_revokes_there_forgets_here_and_leaves_its_slots_with_a_qu
         [("f".parse().unwrap(), "s".parse().unwrap()), ("g".parse().unwrap(), "s".parse().unwrap())]
     );
     assert_eq!(gone.prompts, [hold.prompt]);
+    assert_eq!(lab.registry.prompt(hold.prompt).await.unwrap().state, PromptState::Closed);
     assert_eq!(lab.get(&used, &lab.people()).await.unwrap().0, 401, "the grant is gone at the provider");
     assert!(lab.registry.changed(&hold.on, seen).await.unwrap(), "who waited for it asks again");
     assert_eq!(lab.wait(&wanted).await.reason, PromptReason::Choose, "the other account is not taken unasked");
@@ -361,4 +367,21 @@ async fn a_test_renews_a_token_that_only_grew_old() {
     let gone = bench.registry.disconnect(made.id).await.unwrap();
     assert!(matches!(gone.revocation, Revocation::Failed { .. }), "{:?}", gone.revocation);
     assert!(bench.registry.connections(None).await.unwrap().is_empty(), "here it is gone all the same");
+}
+
+#[tokio::test]
+async fn a_secret_of_one_way_to_sign_in_is_not_taken_for_another_way() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+    let mut declared = app("k", &provider.base, kind, vec![field("key", true)]);
+    let basic = AuthKind::Basic { username: "u".into(), password: "{key}".into() };
+    let other = app("k", &provider.base, basic, vec![field("key", true)]).methods.remove(0);
+    declared.methods.push(flowdeck_model::app::AuthMethod { key: "other".into(), ..other });
+    bench.apps.put(declared);
+    let made = done(bench.begin("k", "x", Surface::Direct, &[("key", "secret-1")]).await);
+    let mut asked = BeginConnect::new(name("k"), Surface::Direct);
+    (asked.connection, asked.method) = (Some(made.id), Some("other".into()));
+    let refusal = bench.registry.begin(asked).await.unwrap_err();
+    assert!(matches!(&refusal, ConnectError::Fields(errors) if errors[0].key == "key"), "{refusal}");
 }
