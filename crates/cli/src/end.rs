@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use flowdeck::RuntimeError;
+use flowdeck::model::RunId;
 use flowdeck_server::client::CallError;
 use flowdeck_server::session::SessionError;
 use flowdeck_server::wire::Problem;
@@ -71,6 +72,18 @@ impl WrongFile {
     }
 }
 
+/// A run was followed, and the command cannot go on; the run itself can.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is left where it is")]
+pub(crate) struct LeftRun(pub(crate) RunId);
+
+impl LeftRun {
+    /// What lets the run go on.
+    pub(crate) fn command(&self) -> String {
+        format!("flowdeck runs resume {}", self.0)
+    }
+}
+
 /// The exit code of an error, and its text: what happened, what next, where more is told.
 pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
     if error.is::<Usage>() {
@@ -82,14 +95,33 @@ pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
     if error.is::<WrongFile>() {
         return (End::WrongFile, format!("error: {error:#}\n"));
     }
-    if let Some(problem) = problem_of(error) {
-        return (end_of_code(&problem.code), problem_text(problem));
+    let left = error.downcast_ref::<LeftRun>();
+    let code = code_of(error);
+    let mut text = match (problem_of(error), left) {
+        (Some(problem), _) => problem_text(problem),
+        (None, None) => format!("error: {error:#}\n"),
+        (None, Some(_)) => {
+            let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            format!("error: {}\n", causes.join(": "))
+        }
+    };
+    if let Some(code) = code.as_deref().filter(|_| problem_of(error).is_none()) {
+        text.push_str(&more(code));
     }
-    let text = format!("error: {error:#}\n");
-    match code_of(error) {
-        Some(code) => (end_of_code(&code), format!("{text}{}", more(&code))),
-        None => (End::Failed, text),
+    if let Some(left) = left {
+        text.push_str(&format!(
+            "\n{} is left where it is; nothing is lost. It goes on with\n  {}\n",
+            left.0,
+            left.command()
+        ));
     }
+    let end = match (code.as_deref(), left) {
+        // Once somebody has made space.
+        (Some("store.full"), Some(_)) => End::Waiting,
+        (Some(code), _) => end_of_code(code),
+        (None, _) => End::Failed,
+    };
+    (end, text)
 }
 
 fn end_of_code(code: &str) -> End {
@@ -139,4 +171,24 @@ pub(crate) fn problem_text(problem: &Problem) -> String {
         text.push_str(&more(&problem.code));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_left_is_told_how_it_goes_on() {
+        let run: RunId = "run_01m8ppb6xrx1gk4e0rbrydk72r".parse().unwrap();
+        let full = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "store.full", "the disk is full");
+        let (end, text) = of_error(&anyhow::Error::new(full).context(LeftRun(run)));
+        assert_eq!(end, End::Waiting, "{text}");
+        assert!(text.starts_with("error: the disk is full\n"), "{text}");
+        assert!(text.ends_with(&format!("goes on with\n  flowdeck runs resume {run}\n")), "{text}");
+        let (end, text) = of_error(&anyhow::anyhow!("gone").context("while it read").context(LeftRun(run)));
+        assert_eq!(end, End::Failed);
+        assert!(text.starts_with("error: while it read: gone\n"), "{text}");
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -89,16 +89,4 @@ pub(crate) fn pair(text: &str) -> Result<(String, Value)> {
         _ => Value::String(value.to_owned()),
     };
     Ok((key.to_owned(), value))
-}
-
-/// Writes beside the file, then renames.
-pub(crate) fn replace(path: &Path, text: &str) -> Result<()> {
-    let beside = path.with_extension("tidy-new");
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().with_context(|| format!("write {}", path.display()))
 }

@@ -1,12 +1,24 @@
 //! The log, on standard error, only where it was asked for.
 //!
 //! Must never write where results go.
-//! Tests: `crates/cli/tests/arguments.rs`.
+//! Tests: `crates/cli/tests/arguments.rs`, `crates/cli/tests/broken.rs`.
 
 use tracing_subscriber::EnvFilter;
 
 /// What is logged with `--verbose` alone.
 const VERBOSE: &str = "info,flowdeck=debug,flowdeck_server=debug,flowdeck_engine=debug,flowdeck_connections=debug";
+
+/// The thread that opens the store. What panics there is sled over damaged files, and the error tells of it.
+const OPENING: &str = "flowdeck-store-open";
+
+/// Keeps a panic that is answered with an error off the screen.
+pub(crate) fn quiet_panics() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| match std::thread::current().name() {
+        Some(OPENING) => tracing::warn!(%panic, "the store did not open"),
+        _ => usual(panic),
+    }));
+}
 
 /// Sets the log up; nothing without `--verbose` or `FLOWDECK_LOG`.
 pub(crate) fn start(verbose: bool) {
@@ -18,5 +30,7 @@ pub(crate) fn start(verbose: bool) {
     };
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new(VERBOSE));
     // Fails only where a log is set up already, and then that one is used.
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init().ok();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A reader of it that went away is no reason to panic.
+    log.log_internal_errors(false).try_init().ok();
 }

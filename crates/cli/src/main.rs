@@ -3,6 +3,9 @@
 //! Must never hold a rule of its own: what a command does lives in the crates below.
 //! Tests: `crates/cli/tests`.
 
+// Whoever reads may go away: `out` writes without a panic.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod answer;
 mod api;
 mod browser;
@@ -100,11 +103,12 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     logging::start(arguments.globals.verbose);
+    logging::quiet_panics();
     match run(&arguments) {
         Ok(end) => end.into(),
         Err(error) => {
             let (end, text) = end::of_error(&error);
-            eprint!("{text}");
+            out::error(&text);
             end.into()
         }
     }

@@ -1,7 +1,7 @@
-//! Standard output: results for people and lines for programs.
+//! Standard output: results for people and lines for programs. Standard error: what is wrong.
 //!
 //! Must never fail because whoever reads has seen enough.
-//! Tests: `crates/cli/tests`.
+//! Tests: `crates/cli/tests/looking.rs`, `crates/cli/tests/check.rs`.
 
 use std::io::{IsTerminal, Write};
 
@@ -26,6 +26,42 @@ pub(crate) fn json(value: &impl Serialize) {
 pub(crate) fn pretty(value: &impl Serialize) {
     if let Ok(lines) = serde_json::to_string_pretty(value) {
         text(&(lines + "\n"));
+    }
+}
+
+/// Writes text to standard error; unlike `eprint!`, a reader that went away ends nothing.
+pub(crate) fn error(text: &str) {
+    let mut err = std::io::stderr().lock();
+    err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
+}
+
+/// What a command says that only looks, until it has let go of the data folder: whoever reads it may take their time,
+/// and nobody else has to wait for them.
+#[derive(Debug, Default)]
+pub(crate) struct Pages(String);
+
+impl Pages {
+    pub(crate) fn text(&mut self, text: &str) {
+        self.0.push_str(text);
+    }
+
+    /// As [`json`].
+    pub(crate) fn json(&mut self, value: &impl Serialize) {
+        if let Ok(line) = serde_json::to_string(value) {
+            self.text(&(line + "\n"));
+        }
+    }
+
+    /// As [`pretty`].
+    pub(crate) fn pretty(&mut self, value: &impl Serialize) {
+        if let Ok(lines) = serde_json::to_string_pretty(value) {
+            self.text(&(lines + "\n"));
+        }
+    }
+
+    /// Writes all of it.
+    pub(crate) fn print(&self) {
+        text(&self.0);
     }
 }
 

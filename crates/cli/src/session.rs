@@ -14,7 +14,7 @@ use flowdeck::model::app::{AppAuth, AppDirectory as _};
 use flowdeck::model::{AppName, Catalogue, Millis, RunId};
 use flowdeck::{Cards, Runtime, SystemClock};
 use flowdeck_server::client::CallError;
-use flowdeck_server::session::{Session as Joined, SessionOptions, socket_path};
+use flowdeck_server::session::{Role, Session as Joined, SessionOptions, socket_path};
 use flowdeck_server::wire::{RehearsalEvent, Rehearse, RunEvent};
 use futures_util::stream::BoxStream;
 use http::Method;
@@ -23,10 +23,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
 use crate::api::Api;
-use crate::end::{End, usage};
+use crate::end::{End, code_of, usage};
 use crate::files;
 use crate::interrupts::Interrupts;
 use crate::options::Globals;
+use crate::out::{self, Pages};
 use crate::playground::PlaygroundStarter;
 use crate::screen::steps::Timeline;
 use crate::screen::style::Style;
@@ -36,6 +37,8 @@ use crate::watch::Report;
 const LAST_WORDS: Duration = Duration::from_secs(3);
 /// Times a call is made again because its holder ended.
 const TAKEOVERS_MAX: usize = 5;
+/// An address where nobody answers.
+const NOWHERE: &str = "http://127.0.0.1:1";
 /// How long a command ends quietly before it says what it waits for.
 const QUIET_END: Duration = Duration::from_secs(2);
 
@@ -48,6 +51,8 @@ pub(crate) struct Session {
     interrupts: Interrupts,
     redirect_port: u16,
     data: PathBuf,
+    /// Nobody worked in the data folder yet, and this command only looks: there is nothing to be seen.
+    is_empty: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -61,11 +66,19 @@ pub(crate) async fn with(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Resu
     with_part(globals, Part::Works, work).await
 }
 
-/// As [`with`], for commands that only read: they work in a folder that cannot be written, too.
-pub(crate) async fn reading(globals: &Globals, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
-    let found = existing_data_folder(globals)?;
-    let part = if found.is_some_and(|data| writable(&data, may_write).is_err()) { Part::Looks } else { Part::Works };
-    with_part(globals, part, work).await
+/// As [`with`], for commands that only read: where nobody holds the folder they drive nothing and make nothing, and they
+/// work in one that cannot be written, too. What they say is written when the folder is free again.
+pub(crate) async fn reading(globals: &Globals, work: impl AsyncFnOnce(&Api, &mut Pages) -> Result<()>) -> Result<End> {
+    let mut pages = Pages::default();
+    let ended = with_part(globals, Part::Looks, async |api| {
+        if api.session().is_empty {
+            out::error(&format!("There is nothing in {} yet.\n", api.session().data().display()));
+        }
+        work(api, &mut pages).await.map(|()| End::Fine)
+    });
+    let ended = ended.await?;
+    pages.print();
+    Ok(ended)
 }
 
 async fn with_part(globals: &Globals, part: Part, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
@@ -80,8 +93,16 @@ async fn with_part(globals: &Globals, part: Part, work: impl AsyncFnOnce(&Api) -
         ended = work(&api) => ended,
         () = cut_short(&interrupts) => Ok(End::Interrupted),
     };
-    let hurry = matches!(ended, Ok(End::Interrupted));
-    api.into_session().close(hurry).await;
+    // Where the store takes nothing, waiting for other runs gets nowhere.
+    let refused =
+        ended.as_ref().err().is_some_and(|error| code_of(error).is_some_and(|code| code.starts_with("store.")));
+    let hurry = refused || matches!(ended, Ok(End::Interrupted));
+    let closed = api.into_session().close(hurry).await;
+    if let Err(error) = closed
+        && !refused
+    {
+        out::error(&format!("warning: the runtime did not end as it should: {error}\n"));
+    }
     ended
 }
 
@@ -106,20 +127,27 @@ pub(crate) enum Part {
 impl Session {
     /// Joins the data folder, as its holder, as a guest, or only to look.
     pub(crate) async fn open(globals: &Globals, part: Part, interrupts: Interrupts) -> Result<Self> {
-        let data = data_folder(globals)?;
+        let data = match part {
+            Part::Works => data_folder(globals)?,
+            Part::Looks => looked_at(globals)?,
+        };
         if part == Part::Works {
             writable(&data, may_write)?;
         }
+        let is_empty = part == Part::Looks && !flowdeck::DataFolder::new(&data).store().exists();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
         let cards = files::cards(Some(&data))?;
         let playground_url = match part {
             // Nothing is asked of it, and a port would be kept in the folder.
-            Part::Looks => "http://127.0.0.1:1".to_owned(),
-            Part::Works => playground.url().await?,
+            Part::Looks => NOWHERE.to_owned(),
+            // A playground that cannot start is told of by whatever needs it; everything else goes on.
+            Part::Works => playground.url().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the playground has no address");
+                NOWHERE.to_owned()
+            }),
         };
         let mut builder = Runtime::builder()
-            .key_file(key_file(globals)?)
             .app_variable("playground_url", &playground_url)
             .app_starter(playground.clone())
             .redirect_port(globals.redirect_port);
@@ -129,11 +157,17 @@ impl Session {
         for host in &globals.allow_http {
             builder = builder.allow_http(host);
         }
+        if !is_empty {
+            builder = builder.key_file(key_file(globals)?);
+        }
         let socket = socket_path(&data, runtime_folder().as_deref());
         let mut options = SessionOptions::new(data.clone(), socket, env!("CARGO_PKG_VERSION"), builder);
         options.looks = part == Part::Looks;
+        if is_empty {
+            options.builder = options.builder.memory();
+        }
         let joined = RwLock::new(Joined::join(options).await?);
-        Ok(Self { joined, cards, clock, playground, interrupts, redirect_port: globals.redirect_port, data })
+        Ok(Self { joined, cards, clock, playground, interrupts, redirect_port: globals.redirect_port, data, is_empty })
     }
 
     /// The catalogue, with the user's apps where there is a data folder already.
@@ -162,6 +196,11 @@ impl Session {
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Whether this command only looks, and nobody drives runs.
+    pub(crate) async fn is_idle(&self) -> bool {
+        self.joined.read().await.role() == Role::Looker
     }
 
     pub(crate) fn now(&self) -> Millis {
@@ -258,8 +297,12 @@ impl Session {
     }
 
     /// Gives the folder back: after guests' runs came to a stop, or at once.
-    pub(crate) async fn close(self, hurry: bool) {
+    ///
+    /// # Errors
+    /// What the runtime could not do any more; every run is resumable all the same.
+    pub(crate) async fn close(self, hurry: bool) -> Result<()> {
         let joined = self.joined.into_inner();
+        let guests = joined.guests();
         let ended = if hurry {
             joined.end_now().await
         } else {
@@ -268,7 +311,10 @@ impl Session {
                 ended = &mut end => ended,
                 () = tokio::time::sleep(QUIET_END) => {
                     let before = self.interrupts.count();
-                    eprintln!("Other commands still use this folder; this one drives their runs. Ctrl-C hands over.");
+                    out::error(match guests {
+                        0 => "Other runs of this folder still go on; this command drives them. Ctrl-C leaves them.\n",
+                        _ => "Other commands still use this folder; this one drives their runs. Ctrl-C hands over.\n",
+                    });
                     tokio::select! {
                         ended = &mut end => ended,
                         () = self.interrupts.heard(before + 1) => Ok(()),
@@ -276,20 +322,36 @@ impl Session {
                 }
             }
         };
-        if let Err(error) = ended {
-            eprintln!("warning: the runtime did not end as it should: {error}");
-        }
         self.playground.stop().await;
+        Ok(ended?)
     }
 }
 
 /// The data folder: named, or the nearest one above, or a new one here.
 pub(crate) fn data_folder(globals: &Globals) -> Result<PathBuf> {
+    let folder = place(globals)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+    folder.canonicalize().with_context(|| format!("find the data folder {}", folder.display()))
+}
+
+/// Where the data folder is, or would be.
+fn place(globals: &Globals) -> Result<PathBuf> {
     let folder = match existing_data_folder(globals)? {
         Some(folder) => folder,
         None => globals.data.clone().unwrap_or(here()?.join(".flowdeck")),
     };
-    std::fs::create_dir_all(&folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+    if folder.exists() && !folder.is_dir() {
+        return Err(usage(format!("{} is no folder; --data wants one", folder.display())));
+    }
+    Ok(folder)
+}
+
+/// The data folder as [`data_folder`] finds it, for somebody who only looks: none is made.
+fn looked_at(globals: &Globals) -> Result<PathBuf> {
+    let folder = place(globals)?;
+    if !folder.exists() {
+        return std::path::absolute(&folder).with_context(|| format!("find the data folder {}", folder.display()));
+    }
     folder.canonicalize().with_context(|| format!("find the data folder {}", folder.display()))
 }
 

@@ -91,8 +91,8 @@ fn what_a_session_cannot_do_names_its_page() {
     let home = Home::new();
     let key = home.file("key", "garbage\n");
     std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    home.say(&["connections", "list", "--key-file", &key])
-        .check(1, &["not a flowdeck key file", "explain key.unusable"]);
+    let flow = home.file("none.flow.yaml", "flow: none\ncards: []\n");
+    home.say(&["run", &flow, "--key-file", &key]).check(1, &["not a flowdeck key file", "explain key.unusable"]);
     home.say(&["explain", "key.unusable"]).check(0, &[]);
     let doctor = home.say(&["doctor", "--key-file", &key, "--data", "nowhere"]).check(1, &[]);
     assert!(doctor.out.contains("is not a flowdeck key file"), "{}", doctor.out);

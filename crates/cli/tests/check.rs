@@ -92,3 +92,39 @@ fn helpers_in_files_of_their_own_are_found_beside_the_flow() {
     let out = flowdeck(&["check", main.to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
 }
+
+#[test]
+fn whoever_reads_an_error_may_go_away() {
+    let wrong = file("a: b\n- c\n");
+    for command in ["run", "check", "fmt", "test"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut flowdeck = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+        let ended = flowdeck.arg(command).arg(wrong.path()).stderr(writer).status().unwrap();
+        assert_eq!(ended.code(), Some(65), "{command}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_no_other_from_being_looked_at() {
+    let (good, wrong) = (file(GOOD), file("flow: x\ncards: 1\n"));
+    let (good, wrong) = (good.path().to_str().unwrap(), wrong.path().to_str().unwrap());
+    let out = flowdeck(&["check", "no-such.yaml", good, wrong]);
+    let (text, err) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert_eq!(out.status.code(), Some(65), "{err}");
+    assert!(err.contains("no-such.yaml: No such file") && err.contains(wrong) && text.contains(good), "{text}{err}");
+    let out = flowdeck(&["check", "--json", "no-such.yaml", good]);
+    let line: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((line["file"].as_str(), line["severity"].as_str()), (Some("no-such.yaml"), Some("error")), "{line}");
+    let out = flowdeck(&["fmt", "no-such.yaml", good]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("flow: people"));
+    assert_eq!(out.status.code(), Some(65));
+}
+
+#[test]
+fn a_file_without_a_test_is_no_passed_test() {
+    let empty = tempfile::Builder::new().suffix(".test.yaml").tempfile().unwrap();
+    let out = flowdeck(&["test", empty.path().to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(65), "{}", String::from_utf8_lossy(&out.stdout));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("holds no test"));
+}

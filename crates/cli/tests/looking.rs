@@ -54,6 +54,63 @@ fn the_doctor_drives_nothing() {
     assert_eq!(look(&home, run).status, Status::Finished);
 }
 
+#[test]
+fn who_reads_starts_nothing_and_keeps_nobody_out() {
+    let home = Home::new();
+    let run = accepted(&home);
+    let id = run.to_string();
+    let listed = home.say(&["runs", "list"]).check(0, &[]);
+    assert!(listed.out.contains("No command works here now"), "{}", listed.out);
+    let table: [&[&str]; 5] = [
+        &["runs", "show", &id],
+        &["connections", "list"],
+        &["prompts", "list"],
+        &["tables", "list"],
+        &["runs", "list", "--json"],
+    ];
+    for arguments in table {
+        home.say(arguments).check(0, &[]);
+    }
+    let after = look(&home, run);
+    assert_eq!((after.status, after.counts.steps), (Status::Running, 0), "a reader ran it");
+    assert!(!home.path("data/playground").exists());
+}
+
+#[test]
+fn who_reads_slowly_keeps_nobody_out() {
+    let home = Home::new();
+    let rows = "a row of a table that is long enough to fill a pipe\n".repeat(5_000);
+    let file = home.file("rows.csv", format!("text\n{rows}"));
+    home.say(&["tables", "create", "words", "text:text"]).check(0, &[]);
+    home.say(&["tables", "import", "words", &file]).check(0, &[]);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut slow = home.command(&["tables", "export", "words"]).stdout(writer).spawn().unwrap();
+    // It has begun to write far more than a pipe holds, and stands there now.
+    std::io::Read::read_exact(&mut reader, &mut [0; 4]).unwrap();
+    home.say(&["tables", "set", "words", "text=new"]).check(0, &[]);
+    assert!(slow.try_wait().unwrap().is_none(), "it had written everything: nothing was tried");
+    drop(reader);
+    assert!(slow.wait().unwrap().success());
+}
+
+#[test]
+fn who_reads_where_nothing_is_makes_nothing() {
+    let home = Home::new();
+    for arguments in [&["runs", "list"], &["prompts", "list"], &["connections", "list"], &["tables", "list"]] {
+        let said = home.say(arguments).check(0, &["There is nothing in", "data yet"]);
+        assert!(said.out.starts_with("No"), "{arguments:?}: {}", said.out);
+    }
+    assert!(!home.path("data").exists() && !home.path(".config").exists());
+    // The key of a folder that was used is not made anew.
+    accepted(&home);
+    std::fs::remove_dir_all(home.path(".config")).unwrap();
+    let flow = home.file("counts.flow.yaml", FLOW);
+    for arguments in [&["runs", "list"][..], &["run", &flow]] {
+        home.say(arguments).check(1, &["there is no key file", "--key-file"]);
+    }
+    assert!(!home.path(".config").exists(), "a key that fits nothing was made");
+}
+
 /// The binary where whoever runs the tests could write everywhere, run by somebody who cannot.
 fn as_nobody(home: &Home, arguments: &[&str]) -> Command {
     let mut command = home.command(arguments);

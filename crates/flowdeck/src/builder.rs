@@ -333,6 +333,18 @@ impl RuntimeBuilder {
                 }
                 match MasterKey::load(path)? {
                     Some(key) => Ok(key),
+                    // A new one would not fit what was sealed with another.
+                    None if let Place::Folder(data) = place
+                        && data.store().exists() =>
+                    {
+                        let what = format!(
+                            "there is no key file {}, and the data folder {} was made with one; put it there, or name \
+                             it with --key-file",
+                            path.display(),
+                            data.path().display()
+                        );
+                        Err(RuntimeError::Key { what })
+                    }
                     None if self.looks => {
                         let what = format!("there is no key file {}; the first use makes it", path.display());
                         Err(RuntimeError::Key { what })

@@ -79,6 +79,14 @@ pub enum RuntimeError {
     /// The runtime takes no more work.
     #[error("the runtime is stopping; start it again and repeat the call")]
     Stopping,
+    /// The background that drives runs ended by itself; runs go on when the cause is gone and it is started again.
+    #[error("{what}")]
+    Broken {
+        /// The code of the cause.
+        code: &'static str,
+        /// The cause.
+        what: String,
+    },
     /// A deadline passed before the work came to rest.
     #[error("{what} after {after_ms} ms; runs under way go on when the runtime is opened again")]
     Deadline {
@@ -124,6 +132,7 @@ impl RuntimeError {
             Self::AppStart { .. } => "app.start",
             Self::Table(_) => "table.refused",
             Self::Stopping => "runtime.stopping",
+            Self::Broken { code, .. } => code,
             Self::Deadline { .. } => "runtime.deadline",
             Self::Engine(error) => match error {
                 EngineError::Store(error) => store_code(error),

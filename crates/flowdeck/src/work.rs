@@ -4,6 +4,7 @@
 //! Tests: `tests/runtime.rs`.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use flowdeck_engine::EngineError;
@@ -22,7 +23,9 @@ const LOOK_MS: Duration = Duration::from_secs(1);
 /// The task that drives.
 pub(crate) struct Work {
     stop: watch::Sender<bool>,
-    task: JoinHandle<Result<(), EngineError>>,
+    task: JoinHandle<Result<(), RuntimeError>>,
+    /// Code and text of the error that ended it.
+    broke: Arc<OnceLock<(&'static str, String)>>,
 }
 
 impl Drop for Work {
@@ -49,7 +52,15 @@ impl Runtime {
         if work.as_ref().is_none_or(|work| work.task.is_finished()) {
             let (stop, shutdown) = watch::channel(false);
             let engine = self.engine().clone();
-            *work = Some(Work { stop, task: executor.spawn(async move { engine.run_forever(shutdown).await }) });
+            let broke = Arc::new(OnceLock::new());
+            let why = broke.clone();
+            let task = executor.spawn(async move {
+                let ended = engine.run_forever(shutdown).await.map_err(RuntimeError::from);
+                ended.inspect_err(|error| {
+                    why.set((error.code(), error.to_string())).ok(); // Only this task sets it.
+                })
+            });
+            *work = Some(Work { stop, task, broke });
         }
         Ok(())
     }
@@ -60,10 +71,21 @@ impl Runtime {
         self.engine().stop();
     }
 
-    /// Whether the background ended by itself: only a store that refuses its work does that. `stop` tells why.
+    /// Whether the background ended by itself: only a store that refuses its work does that.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.inner.work.lock().as_ref().is_some_and(|work| work.task.is_finished() && !*work.stop.borrow())
+        self.broken().is_some()
+    }
+
+    /// Why the background ended by itself, where it did: [`RuntimeError::Broken`] with the code of the cause.
+    #[must_use]
+    pub fn broken(&self) -> Option<RuntimeError> {
+        let work = self.inner.work.lock();
+        let ended = work.as_ref().filter(|work| work.task.is_finished() && !*work.stop.borrow())?;
+        Some(match ended.broke.get() {
+            Some((code, what)) => RuntimeError::Broken { code, what: what.clone() },
+            None => RuntimeError::Stopping,
+        })
     }
 
     /// Takes no new runs and lets every run go on to its next stop (its end or a wait), for at most `within`;
@@ -83,7 +105,7 @@ impl Runtime {
     /// background does not. Takes new runs meanwhile.
     ///
     /// # Errors
-    /// [`RuntimeError::Store`]; [`RuntimeError::Stopping`] where the background broke.
+    /// [`RuntimeError::Store`]; [`Runtime::broken`] where the background ended by itself.
     pub async fn come_to_rest(&self) -> Result<(), RuntimeError> {
         if self.inner.work.lock().is_none() {
             // Runs that the host drives elsewhere come to rest there, and may make others ready.
@@ -96,12 +118,11 @@ impl Runtime {
             }
         }
         loop {
-            let rest = tokio::time::timeout(LOOK_MS, self.engine().idle()).await;
-            if self.is_broken() {
-                return Err(RuntimeError::Stopping);
+            if let Some(error) = self.broken() {
+                return Err(error);
             }
-            if rest.is_ok() {
-                return Ok(());
+            if tokio::time::timeout(LOOK_MS, self.engine().idle()).await.is_ok() {
+                return self.broken().map_or(Ok(()), Err);
             }
         }
     }

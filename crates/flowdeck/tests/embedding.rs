@@ -343,6 +343,8 @@ async fn a_full_store_refuses_and_a_background_that_it_broke_is_started_again() 
         }
     };
     tokio::time::timeout(LONG, broken).await.unwrap();
+    assert_eq!(runtime.broken().unwrap().code(), "store.full");
+    assert_eq!(runtime.come_to_rest().await.unwrap_err().code(), "store.full", "it is told what ended it");
     assert_eq!(runtime.run_view(run).await.unwrap().status, Status::Running, "reads go on");
     store.full.store(false, Ordering::SeqCst);
     runtime.start().unwrap();

@@ -80,6 +80,11 @@ impl Holder {
         let stopped = runtime.stop().await;
         rested.and(stopped)
     }
+
+    /// How many guests follow a run that may still go on.
+    pub(crate) fn guests(&self) -> usize {
+        *self.api.shared.streams.borrow()
+    }
 }
 
 /// A process that looks at a folder which nobody holds: it drives nothing, and nobody but itself asks it.

@@ -183,6 +183,15 @@ impl Session {
         }
     }
 
+    /// How many other commands follow runs here; none where this process is not the holder.
+    #[must_use]
+    pub fn guests(&self) -> usize {
+        match &self.part {
+            Part::Holder(holder) => holder.guests(),
+            Part::Looker(_) | Part::Guest(_) => 0,
+        }
+    }
+
     /// After [`CallError::Gone`]: takes the holder's place, or becomes the guest of who did; then [`Self::client`]
     /// is of the new holder. Repeating the call is the caller's decision. A holder stays one.
     ///

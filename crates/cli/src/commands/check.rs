@@ -9,8 +9,9 @@ use anyhow::Result;
 use clap::Args;
 use flowdeck::format::test_file;
 use flowdeck::{Diagnostic, Severity, Source};
+use serde_json::json;
 
-use crate::end::End;
+use crate::end::{End, of_error};
 use crate::options::Globals;
 use crate::screen::style::count;
 use crate::session::Session;
@@ -38,7 +39,19 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
     let colour = style_of(std::io::stderr()).colour;
     let mut end = End::Fine;
     for path in &check.files {
-        let source = files::source(path)?;
+        let source = match files::source(path) {
+            Ok(source) => source,
+            // The others are checked all the same.
+            Err(error) => {
+                end = End::WrongFile;
+                let text = of_error(&error).1;
+                match check.json {
+                    true => out::json(&unreadable(path, &text)),
+                    false => out::error(&text),
+                }
+                continue;
+            }
+        };
         if let Some(read) = exports::read(&source, &cards)? {
             if export(check, &read, &cards) {
                 end = End::WrongFile;
@@ -52,7 +65,7 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
                 line["file"] = source.name.clone().into();
                 out::json(&line);
             } else {
-                eprintln!("{}", diagnostic.render(&source, colour));
+                out::error(&format!("{}\n", diagnostic.render(&source, colour)));
             }
         }
         if diagnostics.iter().any(|d| d.severity == Severity::Error) {
@@ -62,6 +75,12 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
         }
     }
     Ok(end)
+}
+
+/// The line for a program of a file that cannot be read.
+fn unreadable(path: &Path, text: &str) -> serde_json::Value {
+    let message = text.trim_end().trim_start_matches("error: ");
+    json!({ "file": path, "severity": Severity::Error, "code": null, "message": message })
 }
 
 /// What a file holds, in words, and what is wrong with it.
@@ -86,7 +105,7 @@ fn export(check: &Check, read: &exports::ReadExport, cards: &flowdeck::Cards) ->
             line["file"] = read.name.clone().into();
             out::json(&line);
         } else {
-            eprintln!("{}", exports::line(&read.name, diagnostic));
+            out::error(&format!("{}\n", exports::line(&read.name, diagnostic)));
         }
     }
     if !check.json && !wrong {

@@ -13,7 +13,7 @@ use flowdeck_server::wire::Switch;
 use crate::api::Api;
 use crate::end::{End, usage};
 use crate::options::Globals;
-use crate::out;
+use crate::out::{self, Pages, style};
 use crate::screen::connections;
 use crate::screen::style::count;
 use crate::session;
@@ -89,35 +89,49 @@ enum OnOff {
 
 pub(crate) async fn run(command: &Connections, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || command.json);
-    let work = async |api: &Api| go(api, &mut terminal, command).await;
-    match command.command {
-        ConnectionsCommand::List { .. } | ConnectionsCommand::Show { .. } => session::reading(globals, work).await,
-        _ => session::with(globals, work).await,
+    match &command.command {
+        ConnectionsCommand::List { app } => {
+            session::reading(globals, async |api, out| list(api, out, app.as_ref(), command.json).await).await
+        }
+        ConnectionsCommand::Show { connection } => {
+            session::reading(globals, async |api, out| {
+                show(api, out, &find(api, connection).await?, command.json);
+                Ok(())
+            })
+            .await
+        }
+        other => session::with(globals, async |api| go(api, &mut terminal, other, command.json).await).await,
     }
 }
 
-async fn go(api: &Api, terminal: &mut Terminal, command: &Connections) -> Result<End> {
+async fn list(api: &Api, out: &mut Pages, app: Option<&AppName>, as_json: bool) -> Result<()> {
+    let found = api.connections(app).await?;
+    match as_json {
+        true => found.iter().for_each(|connection| out.json(connection)),
+        false => out.text(&connections::list(&found, style())),
+    }
+    Ok(())
+}
+
+fn show(api: &Api, out: &mut Pages, connection: &ConnectionView, as_json: bool) {
+    match as_json {
+        true => out.pretty(connection),
+        false => out.text(&connections::show(connection, api.session().now(), style())),
+    }
+}
+
+async fn go(api: &Api, terminal: &mut Terminal, command: &ConnectionsCommand, as_json: bool) -> Result<End> {
     let show = |connection: &ConnectionView| {
-        if command.json {
-            out::pretty(connection);
-        } else {
-            out::text(&connections::show(connection, api.session().now(), out::style()));
-        }
+        let mut pages = Pages::default();
+        show(api, &mut pages, connection, as_json);
+        pages.print();
     };
-    match &command.command {
-        ConnectionsCommand::List { app } => {
-            let found = api.connections(app.as_ref()).await?;
-            if command.json {
-                found.iter().for_each(out::json);
-            } else {
-                out::text(&connections::list(&found, out::style()));
-            }
-        }
-        ConnectionsCommand::Show { connection } => show(&find(api, connection).await?),
+    match command {
+        ConnectionsCommand::List { .. } | ConnectionsCommand::Show { .. } => {}
         ConnectionsCommand::Test { connection } => {
             let connection = find(api, connection).await?;
             let tested = api.test(connection.id).await?;
-            if command.json {
+            if as_json {
                 out::pretty(&tested);
             } else {
                 out::text(&format!("{}\n", tested.message));
@@ -137,7 +151,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Connections) -> Result
         }
         ConnectionsCommand::Disconnect { connection, yes } => {
             let connection = find(api, connection).await?;
-            return disconnect(api, terminal, &connection, *yes, command.json).await;
+            return disconnect(api, terminal, &connection, *yes, as_json).await;
         }
     }
     Ok(End::Fine)

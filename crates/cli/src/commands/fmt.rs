@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Args;
 
-use crate::end::{End, usage};
+use crate::build::save;
+use crate::end::{End, of_error, usage};
 use crate::{files, out};
 
 #[derive(Debug, Args)]
@@ -34,11 +35,19 @@ pub(crate) fn run(fmt: &Fmt) -> Result<End> {
     }
     let mut end = End::Fine;
     for path in &fmt.files {
-        let source = files::source(path)?;
+        let source = match files::source(path) {
+            Ok(source) => source,
+            // The others are read all the same.
+            Err(error) => {
+                end = End::WrongFile;
+                out::error(&of_error(&error).1);
+                continue;
+            }
+        };
         let tidy = match flowdeck::format_text(&source) {
             Ok(tidy) => tidy,
             Err(diagnostics) => {
-                diagnostics.iter().for_each(|d| eprintln!("{}", d.render(&source, false)));
+                diagnostics.iter().for_each(|d| out::error(&format!("{}\n", d.render(&source, false))));
                 end = End::WrongFile;
                 continue;
             }
@@ -48,7 +57,7 @@ pub(crate) fn run(fmt: &Fmt) -> Result<End> {
             out::text(&format!("{}\n", source.name));
             end = End::WrongFile;
         } else if fmt.write && changed {
-            files::replace(path, &tidy)?;
+            save::replace(path, &source.text, &tidy)?;
             out::text(&format!("{}\n", source.name));
         } else if !fmt.write && !fmt.check {
             out::text(&tidy);

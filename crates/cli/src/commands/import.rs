@@ -60,9 +60,7 @@ pub(crate) fn run(import: &Import, globals: &Globals) -> Result<End> {
     }
     let wrong = read.diagnostics.iter().filter(|d| d.severity == flowdeck::Severity::Error);
     let lines: Vec<String> = wrong.map(|d| exports::line(&read.name, d)).collect();
-    for line in &lines {
-        eprintln!("{line}");
-    }
+    lines.iter().for_each(|line| out::error(&format!("{line}\n")));
     Ok(if lines.is_empty() { End::Fine } else { End::WrongFile })
 }
 

@@ -13,7 +13,7 @@ use crate::answer::{self, AnswerOptions, Ask, Outcome, Progress};
 use crate::api::Api;
 use crate::end::{End, usage};
 use crate::options::Globals;
-use crate::out;
+use crate::out::{self, Pages, style};
 use crate::screen::connections;
 use crate::session;
 use crate::terminal::Terminal;
@@ -75,20 +75,18 @@ struct Answer {
 }
 
 pub(crate) async fn run(prompts: &Prompts, globals: &Globals) -> Result<End> {
-    let work = async |api: &Api| match &prompts.command {
-        PromptsCommand::List { state, app, json } => list(api, *state, app.as_ref(), *json).await,
+    match &prompts.command {
+        PromptsCommand::List { state, app, json } => {
+            session::reading(globals, async |api, out| list(api, out, *state, app.as_ref(), *json).await).await
+        }
         PromptsCommand::Answer(answer) => {
             let mut terminal = Terminal::new(globals.no_input || answer.json);
-            answer_one(api, &mut terminal, answer).await
+            session::with(globals, async |api| answer_one(api, &mut terminal, answer).await).await
         }
-    };
-    match prompts.command {
-        PromptsCommand::List { .. } => session::reading(globals, work).await,
-        PromptsCommand::Answer(_) => session::with(globals, work).await,
     }
 }
 
-async fn list(api: &Api, state: State, app: Option<&AppName>, as_json: bool) -> Result<End> {
+async fn list(api: &Api, out: &mut Pages, state: State, app: Option<&AppName>, as_json: bool) -> Result<()> {
     let state = match state {
         State::Open => Some("open"),
         State::Answered => Some("answered"),
@@ -97,14 +95,14 @@ async fn list(api: &Api, state: State, app: Option<&AppName>, as_json: bool) -> 
     };
     let found = api.prompts(state, app).await?;
     if as_json {
-        found.iter().for_each(out::json);
+        found.iter().for_each(|prompt| out.json(prompt));
     } else {
-        out::text(&connections::prompts(&found, out::style()));
+        out.text(&connections::prompts(&found, style()));
         if found.iter().any(|p| p.state == PromptState::Open) {
-            out::text("\nAnswer one: flowdeck prompts answer PROMPT\n");
+            out.text("\nAnswer one: flowdeck prompts answer PROMPT\n");
         }
     }
-    Ok(End::Fine)
+    Ok(())
 }
 
 async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Result<End> {

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::answer::options::{read_secret, refused};
 use crate::api::Api;
-use crate::end::{End, WrongFile, code_of, of_error, usage};
+use crate::end::{End, LeftRun, WrongFile, code_of, of_error, usage};
 use crate::options::Globals;
 use crate::out;
 use crate::screen::preflight;
@@ -84,13 +84,13 @@ pub(crate) async fn run(run: &Run, globals: &Globals) -> Result<End> {
     if run.json
         && let Err(error) = &ended
     {
-        out::json(&not_started(error, run.dry));
+        out::json(&last_line(error, run.dry));
     }
     ended
 }
 
-/// The last line for a program, where there is no run to tell of.
-fn not_started(error: &anyhow::Error, dry: bool) -> serde_json::Value {
+/// The last line for a program, where the command could not go on: mostly there is no run to tell of.
+fn last_line(error: &anyhow::Error, dry: bool) -> serde_json::Value {
     let (_, text) = of_error(error);
     let mut told = json!({ "code": code_of(error), "message": text.trim_end().trim_start_matches("error: ") });
     if let Some(WrongFile { diagnostics, .. }) = error.downcast_ref::<WrongFile>() {
@@ -98,6 +98,12 @@ fn not_started(error: &anyhow::Error, dry: bool) -> serde_json::Value {
     }
     if dry {
         return json!({ "type": "dry_run", "status": "not_started", "output": null, "error": told });
+    }
+    if let Some(left) = error.downcast_ref::<LeftRun>() {
+        let (run, command) = (left.0, left.command());
+        return json!({
+            "type": "run", "run": run, "status": "interrupted", "output": null, "command": command, "error": told
+        });
     }
     json!({ "type": "run", "run": null, "status": "not_started", "output": null, "error": told })
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::api::{Api, RUNS_PAGE};
 use crate::end::{End, usage};
 use crate::options::Globals;
-use crate::out;
+use crate::out::{self, Pages, style};
 use crate::screen::runs;
 use crate::session;
 use crate::terminal::Terminal;
@@ -151,19 +151,25 @@ enum How {
 }
 
 pub(crate) async fn run(command: &Runs, globals: &Globals) -> Result<End> {
-    let mut terminal = Terminal::new(globals.no_input || command.json);
-    let work = async |api: &Api| go(api, &mut terminal, command).await;
-    match command.command {
-        RunsCommand::List { .. } | RunsCommand::Show { .. } => session::reading(globals, work).await,
-        _ => session::with(globals, work).await,
+    let as_json = command.json;
+    match &command.command {
+        RunsCommand::List { flow, status, limit } => {
+            session::reading(globals, async |api, out| list(api, out, flow.as_ref(), *status, *limit, as_json).await)
+                .await
+        }
+        RunsCommand::Show { run } => {
+            session::reading(globals, async |api, out| show(api, out, *run, as_json).await).await
+        }
+        other => {
+            let mut terminal = Terminal::new(globals.no_input || as_json);
+            session::with(globals, async |api| go(api, &mut terminal, other, as_json).await).await
+        }
     }
 }
 
-async fn go(api: &Api, terminal: &mut Terminal, command: &Runs) -> Result<End> {
-    let as_json = command.json;
-    let before = match &command.command {
-        RunsCommand::List { flow, status, limit } => return list(api, flow.as_ref(), *status, *limit, as_json).await,
-        RunsCommand::Show { run } => return show(api, *run, as_json).await,
+async fn go(api: &Api, terminal: &mut Terminal, command: &RunsCommand, as_json: bool) -> Result<End> {
+    let before = match command {
+        RunsCommand::List { .. } | RunsCommand::Show { .. } => return Ok(End::Fine),
         RunsCommand::Cancel { run } => return cancel(api, *run, as_json).await,
         RunsCommand::Tail { run } => {
             let view = api.run(*run).await?;
@@ -238,11 +244,12 @@ async fn follow(api: &Api, terminal: &mut Terminal, before: &RunView, told: bool
 
 async fn list(
     api: &Api,
+    out: &mut Pages,
     flow: Option<&FlowName>,
     status: Option<StatusWord>,
     limit: u16,
     as_json: bool,
-) -> Result<End> {
+) -> Result<()> {
     let status = status.map(|word| match word {
         StatusWord::Running => Status::Running,
         StatusWord::Waiting => Status::Waiting,
@@ -263,17 +270,26 @@ async fn list(
         }
     }
     if as_json {
-        found.iter().for_each(out::json);
+        found.iter().for_each(|run| out.json(run));
     } else {
-        out::text(&runs::list(&found, api.session().now(), out::style()));
+        out.text(&runs::list(&found, api.session().now(), style()));
+        if found.iter().any(goes_on) && api.session().is_idle().await {
+            out.text("\nNo command works here now. `flowdeck runs resume RUN` lets one go on.\n");
+        }
         if cursor.is_some() {
-            out::text(&format!("There are more; --limit {} shows them.\n", usize::from(limit) * 5));
+            out.text(&format!("There are more; --limit {} shows them.\n", usize::from(limit) * 5));
         }
     }
-    Ok(End::Fine)
+    Ok(())
 }
 
-async fn show(api: &Api, run: RunId, as_json: bool) -> Result<End> {
+/// Whether it goes on by itself where somebody drives runs.
+fn goes_on(run: &RunSummary) -> bool {
+    run.set_aside.is_none()
+        && (run.status == Status::Running || run.waits.iter().any(|wait| wait.reason.until().is_some()))
+}
+
+async fn show(api: &Api, out: &mut Pages, run: RunId, as_json: bool) -> Result<()> {
     let view = api.run(run).await?;
     let mut entries: Vec<Entry> = Vec::new();
     while entries.len() < ENTRIES_SHOWN_MAX {
@@ -285,18 +301,18 @@ async fn show(api: &Api, run: RunId, as_json: bool) -> Result<End> {
         entries.extend(page);
     }
     if as_json {
-        out::pretty(&json!({ "run": view, "entries": entries }));
-        return Ok(End::Fine);
+        out.pretty(&json!({ "run": view, "entries": entries }));
+        return Ok(());
     }
-    out::text(&runs::show(&view, &entries, out::style()));
+    out.text(&runs::show(&view, &entries, style()));
     if view.counts.entries > entries.len() as u64 {
-        out::text(&format!("  … and {} more entries\n", view.counts.entries - entries.len() as u64));
+        out.text(&format!("  … and {} more entries\n", view.counts.entries - entries.len() as u64));
     }
     for wait in &view.waits {
         let (_, command) = crate::watch::command(&view, &wait.path, &wait.reason);
-        out::text(&format!("\n  {}\n", out::style().key(&command)));
+        out.text(&format!("\n  {}\n", style().key(&command)));
     }
-    Ok(End::Fine)
+    Ok(())
 }
 
 async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {

@@ -14,10 +14,11 @@ use serde_json::Map;
 use crate::api::Api;
 use crate::end::{End, WrongFile, problem_of, usage};
 use crate::options::Globals;
+use crate::out::{self, Pages, style};
 use crate::screen::style::count;
 use crate::screen::table::table as columns;
 use crate::terminal::{Terminal, Typed};
-use crate::{files, out, session};
+use crate::{files, session};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -105,26 +106,23 @@ enum TablesCommand {
 
 pub(crate) async fn run(command: &Tables, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || command.json);
-    let work = async |api: &Api| go(api, &mut terminal, command).await;
-    match command.command {
-        TablesCommand::List
+    let as_json = command.json;
+    match &command.command {
+        reads @ (TablesCommand::List
         | TablesCommand::Show { .. }
         | TablesCommand::Rows { .. }
-        | TablesCommand::Export { .. } => session::reading(globals, work).await,
-        _ => session::with(globals, work).await,
+        | TablesCommand::Export { .. }) => {
+            session::reading(globals, async |api, out| look(api, out, reads, as_json).await).await
+        }
+        other => session::with(globals, async |api| go(api, &mut terminal, other, as_json).await).await,
     }
 }
 
-async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End> {
-    match &command.command {
-        TablesCommand::List => list(&api.tables().await?, command.json),
-        TablesCommand::Show { table } => show(&api.table(table).await?, command.json),
-        TablesCommand::Create { table, columns } => {
-            let columns = columns.iter().map(|text| column(text)).collect::<Result<Vec<_>>>()?;
-            let decl = TableDecl { name: table.clone(), columns };
-            api.table_op(&TableOp::Define(decl)).await?;
-            show(&api.table(table).await?, command.json);
-        }
+/// What changes nothing.
+async fn look(api: &Api, out: &mut Pages, command: &TablesCommand, as_json: bool) -> Result<()> {
+    match command {
+        TablesCommand::List => list(out, &api.tables().await?, as_json),
+        TablesCommand::Show { table } => show(out, &api.table(table).await?, as_json),
         TablesCommand::Rows { table, filter, sort, descending, limit } => {
             let decl = api.table(table).await?;
             let op = TableOp::Search {
@@ -135,7 +133,36 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
                 offset: 0,
                 limit: *limit,
             };
-            rows(&decl, &api.table_op(&op).await?, command.json);
+            rows(out, &decl, &api.table_op(&op).await?, as_json);
+        }
+        TablesCommand::Export { table } => {
+            let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone(), how: Default::default() }).await?;
+            match (as_json, outputs.get("csv")) {
+                (false, Value::String(csv)) => out.text(csv),
+                _ => out.pretty(&outputs),
+            }
+        }
+        TablesCommand::Create { .. }
+        | TablesCommand::Import { .. }
+        | TablesCommand::Set { .. }
+        | TablesCommand::Clear { .. } => {}
+    }
+    Ok(())
+}
+
+async fn go(api: &Api, terminal: &mut Terminal, command: &TablesCommand, as_json: bool) -> Result<End> {
+    match command {
+        TablesCommand::List
+        | TablesCommand::Show { .. }
+        | TablesCommand::Rows { .. }
+        | TablesCommand::Export { .. } => {}
+        TablesCommand::Create { table, columns } => {
+            let columns = columns.iter().map(|text| column(text)).collect::<Result<Vec<_>>>()?;
+            let decl = TableDecl { name: table.clone(), columns };
+            api.table_op(&TableOp::Define(decl)).await?;
+            let mut pages = Pages::default();
+            show(&mut pages, &api.table(table).await?, as_json);
+            pages.print();
         }
         TablesCommand::Import { table, file, replace } => {
             let (name, csv) = files::text(file)?;
@@ -143,14 +170,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
             api.table(table).await?;
             let op = TableOp::ImportCsv { table: table.clone(), csv, replace: *replace };
             let outputs = api.table_op(&op).await.map_err(|error| wrong_csv(&name, error))?;
-            told(&outputs, "imported", command.json);
-        }
-        TablesCommand::Export { table } => {
-            let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone(), how: Default::default() }).await?;
-            match (command.json, outputs.get("csv")) {
-                (false, Value::String(csv)) => out::text(csv),
-                _ => out::pretty(&outputs),
-            }
+            told(&outputs, "imported", as_json);
         }
         TablesCommand::Set { table, values } => {
             let outputs = api.table_op(&set(table, values)?).await?;
@@ -167,7 +187,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &Tables) -> Result<End>
                     return Ok(End::Fine);
                 }
             }
-            told(&api.table_op(&TableOp::Clear { table: table.clone() }).await?, "removed", command.json);
+            told(&api.table_op(&TableOp::Clear { table: table.clone() }).await?, "removed", as_json);
         }
     }
     Ok(End::Fine)
@@ -184,13 +204,13 @@ fn wrong_csv(name: &str, error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-fn list(tables: &[TableDecl], as_json: bool) {
+fn list(out: &mut Pages, tables: &[TableDecl], as_json: bool) {
     if as_json {
-        tables.iter().for_each(out::json);
+        tables.iter().for_each(|one| out.json(one));
         return;
     }
     if tables.is_empty() {
-        out::text("No tables. Flows make them with `tables:`, or `flowdeck tables create NAME COLUMN:TYPE`.\n");
+        out.text("No tables. Flows make them with `tables:`, or `flowdeck tables create NAME COLUMN:TYPE`.\n");
         return;
     }
     let line = |t: &TableDecl| {
@@ -198,20 +218,20 @@ fn list(tables: &[TableDecl], as_json: bool) {
         vec![t.name.to_string(), names.join(", ")]
     };
     let lines: Vec<Vec<String>> = tables.iter().map(line).collect();
-    out::text(&columns(&["table", "columns"], &lines, out::style()));
+    out.text(&columns(&["table", "columns"], &lines, style()));
 }
 
 fn word(kind: &ColumnType) -> String {
     serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn show(table: &TableDecl, as_json: bool) {
+fn show(out: &mut Pages, table: &TableDecl, as_json: bool) {
     if as_json {
-        out::pretty(table);
+        out.pretty(table);
         return;
     }
     let lines: Vec<Vec<String>> = table.columns.iter().map(|c| vec![c.name.clone(), word(&c.kind)]).collect();
-    out::text(&columns(&["column", "type"], &lines, out::style()));
+    out.text(&columns(&["column", "type"], &lines, style()));
 }
 
 fn column(text: &str) -> Result<Column> {
@@ -247,10 +267,10 @@ fn set(table: &TableName, values: &[String]) -> Result<TableOp> {
     })
 }
 
-fn rows(table: &TableDecl, outputs: &Fields, as_json: bool) {
-    let Value::Array(found) = outputs.get("rows") else { return out::pretty(outputs) };
+fn rows(out: &mut Pages, table: &TableDecl, outputs: &Fields, as_json: bool) {
+    let Value::Array(found) = outputs.get("rows") else { return out.pretty(outputs) };
     if as_json {
-        return found.iter().for_each(out::json);
+        return found.iter().for_each(|one| out.json(one));
     }
     let mut head: Vec<&str> = vec!["Row ID"];
     head.extend(table.columns.iter().map(|c| c.name.as_str()));
@@ -261,8 +281,8 @@ fn rows(table: &TableDecl, outputs: &Fields, as_json: bool) {
     };
     let line = |row: &Value| head.iter().map(|name| cell(row.get(*name))).collect();
     let lines: Vec<Vec<String>> = found.iter().map(line).collect();
-    out::text(&columns(&head, &lines, out::style()));
-    out::text(&format!("{}\n", count(found.len() as u64, "row")));
+    out.text(&columns(&head, &lines, style()));
+    out.text(&format!("{}\n", count(found.len() as u64, "row")));
 }
 
 fn told(outputs: &Fields, did: &str, as_json: bool) {

@@ -8,13 +8,14 @@ mod find;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::format::test_file;
 use flowdeck::testing::Tested;
 use flowdeck::{Offline, Source};
 use serde_json::{Value, json};
 
+use crate::build::save;
 use crate::end::{End, WrongFile, of_error, usage};
 use crate::options::Globals;
 use crate::screen::tests as screen;
@@ -71,7 +72,7 @@ pub(crate) async fn run(test: &Test, globals: &Globals) -> Result<End> {
                 let message = text.trim_end().trim_start_matches("error: ");
                 out::json(&json!({ "type": "file", "file": file, "message": message, "diagnostics": diagnostics }));
             } else {
-                eprint!("{text}");
+                out::error(&text);
             }
         }
     }
@@ -98,6 +99,9 @@ async fn whole(test: &Test, offline: &Offline, file: &Path, totals: &mut Totals)
     if read.has_errors() {
         wrong_file(&source, &read.diagnostics)?;
     }
+    if read.tests.is_empty() {
+        bail!(WrongFile::new(format!("{} holds no test", source.name)));
+    }
     let mut new: Vec<Option<Value>> = Vec::new();
     for case in &read.tests {
         let flow = cases::flow(case, file, test.exports.as_deref(), offline.cards())?;
@@ -113,7 +117,7 @@ async fn whole(test: &Test, offline: &Offline, file: &Path, totals: &mut Totals)
     if new.iter().any(Option::is_some) {
         let text =
             test_file::update(&source, &new).or_else(|wrong| wrong_file(&source, &wrong).map(|()| String::new()))?;
-        files::replace(file, &text).with_context(|| format!("write {}", file.display()))?;
+        save::replace(file, &source.text, &text)?;
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(crate) use report::Report;
 pub(crate) use stops::command;
 
 use crate::api::Api;
-use crate::end::End;
+use crate::end::{End, LeftRun};
 use crate::out;
 use crate::terminal::Terminal;
 
@@ -73,7 +73,7 @@ impl<'a> Watch<'a> {
             () = api.session().interrupted() => None,
         };
         match end {
-            Some(end) => end,
+            Some(end) => end.map_err(|error| error.context(LeftRun(run))),
             None => {
                 if self.report.is_json() {
                     let view = tokio::time::timeout(LAST_LOOK, self.api.run(run)).await;

@@ -11,12 +11,14 @@ use flowdeck_model::{Fault, FaultCode, PromptId, RunId, StepPath};
 
 use super::api::{EngineError, Notice, NoticeKind};
 use super::commit::wait_keys;
+use super::inbox::Message;
 use super::inner::Inner;
+use super::seal::MESSAGE;
 use crate::machine::state::RunState;
 use crate::ports::{Delta, Scan, Space};
 use crate::wire::entry::{Entry, EntryKind, encode_block};
-use crate::wire::keys;
 use crate::wire::record::Status;
+use crate::wire::{self, keys};
 
 /// Keys deleted at once.
 const BATCH: usize = 1_000;
@@ -32,8 +34,30 @@ impl Inner {
         }
     }
 
+    /// Sets a run aside; one that somebody wants ended, before it was known that nobody can drive it, ends instead.
+    pub(super) async fn leave_aside(self: &Arc<Self>, run: RunId, error: EngineError) -> Result<(), EngineError> {
+        if !self.is_cancelled(run).await? {
+            return self.put_aside(run, error);
+        }
+        match self.end_aside(run).await {
+            // Somebody tries it at this moment; the message is still there at the next start.
+            Err(EngineError::Internal(_)) => self.put_aside(run, error),
+            ended => ended,
+        }
+    }
+
+    /// Whether a message of those that wait ends the run.
+    async fn is_cancelled(&self, run: RunId) -> Result<bool, EngineError> {
+        let mut scan = Scan::prefix(Space::Inbox, keys::run(run), BATCH);
+        scan.keys_only = false;
+        let messages = self.parts.store.scan(scan).await?;
+        // One that cannot be read tells nothing; it may be why the run cannot go on.
+        let read = |bytes| wire::decode("message", &self.open(run, MESSAGE, bytes).ok()?).ok();
+        Ok(messages.into_iter().any(|(_, bytes)| read(bytes) == Some(Message::Cancel)))
+    }
+
     /// Sets a run aside and tells who watches it.
-    pub(super) fn put_aside(&self, run: RunId, error: EngineError) -> Result<(), EngineError> {
+    fn put_aside(&self, run: RunId, error: EngineError) -> Result<(), EngineError> {
         tracing::error!(%run, %error, "the run cannot go on and is set aside until the next start");
         let fault = why(run, &error);
         if !self.set_aside(run, fault.clone()) {

@@ -213,13 +213,13 @@ impl Inner {
         }
     }
 
-    /// A store error ends everything; a run that cannot be read is set aside and reported.
-    async fn judge(&self, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
+    /// A store error ends everything; a run that cannot be read is set aside and reported, or ended where somebody asked.
+    async fn judge(self: &Arc<Self>, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
         match result {
             Ok(()) | Err(EngineError::Stopping) => Ok(()),
-            Err(error) if is_too_large(&error) => self.put_aside(run, error),
+            Err(error) if is_too_large(&error) => self.leave_aside(run, error).await,
             Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
-            Err(error) => self.put_aside(run, error),
+            Err(error) => self.leave_aside(run, error).await,
         }
     }
 

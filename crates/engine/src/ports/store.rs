@@ -270,7 +270,7 @@ pub enum StoreError {
         limit: usize,
     },
     /// The disk is full or nearly so; reads go on.
-    #[error("commit: the disk that holds {folder} is full; free some space and try again")]
+    #[error("commit: the disk that holds {folder} is full or nearly so; free some space and try again")]
     Full {
         /// The data folder.
         folder: String,

@@ -77,6 +77,20 @@ async fn a_run_that_is_set_aside_can_be_ended_without_its_program() {
     world.authorizer.grant("acme", "alice");
     world.engine.run_until_idle().await.unwrap();
     world.engine.cancel(run).await.unwrap();
+    is_ended(&world, run).await;
+}
+
+#[tokio::test]
+async fn one_is_ended_that_nobody_tried_before_it_was_cancelled() {
+    let mut world = World::default();
+    let (run, ..) = orphan(&mut world).await;
+    // As a command does that was just started: it does not know yet that the run cannot go on.
+    world.engine.cancel(run).await.unwrap();
+    world.engine.run_until_idle().await.unwrap();
+    is_ended(&world, run).await;
+}
+
+async fn is_ended(world: &World, run: RunId) {
     let ended = view(&world.engine, run).await;
     assert_eq!((ended.status, ended.set_aside, ended.waits.len()), (Status::Cancelled, None, 0));
     let entries = world.engine.entries(run, 0, 100).await.unwrap();

@@ -76,7 +76,12 @@ pub(crate) async fn stream(
     let after = last.or(from.after).unwrap_or(0);
     // Before history is read: what is committed from here on is noticed.
     let notices = runtime.notices();
-    runtime.run_view(run).await?;
+    let view = runtime.run_view(run).await?;
+    if !view.status.is_ended()
+        && let Some(error) = runtime.broken()
+    {
+        return Err(error.into());
+    }
     let watching = (guest.is_some() && !from.follow).then(|| Watching::new(api.shared.clone()));
     let state = Run {
         notices,
@@ -137,12 +142,13 @@ impl Run {
 
     /// Committed entries, then whether the run has stopped.
     async fn read(&mut self) -> Option<()> {
-        if self.runtime.is_broken() {
+        // The record first: entries of its commit are then sure to be read.
+        let view = self.run_view().await?;
+        if !view.status.is_ended() && self.runtime.is_broken() {
+            // Who asks for a new stream is told why.
             tracing::warn!("a stream of events ends early: nothing drives runs any more");
             return None;
         }
-        // The record first: entries of its commit are then sure to be read.
-        let view = self.run_view().await?;
         let is_stopped = if self.follow {
             view.status.is_ended() || view.set_aside.is_some()
         } else {

@@ -183,7 +183,7 @@ impl<'c> Plan<'c> {
     fn wrong(&self, error: EditError) -> anyhow::Error {
         match error {
             EditError::File(found) => {
-                found.iter().for_each(|d| eprintln!("{}", d.render(&self.source, false)));
+                found.iter().for_each(|d| out::error(&format!("{}\n", d.render(&self.source, false))));
                 let diagnostics = found.iter().map(Diagnostic::to_json).collect();
                 WrongFile { text: format!("{} has errors; nothing was written", self.source.name), diagnostics }.into()
             }

@@ -37,16 +37,12 @@ fn every_fault_has_a_page_that_says_what_to_do() {
     }
 }
 
-/// Codes as they stand in the source of a crate: `Self::X => "code"` and `"code"` of findings.
-#[test]
-fn every_code_in_the_sources_has_a_page() {
+/// Codes as they stand in the source of crates: `Self::X => "code"` of errors, `error("code", …)` of findings.
+fn codes_have_pages(parts: &[&str], pattern: &str) -> usize {
     let known: BTreeSet<&str> = PAGES.iter().map(|(code, _)| *code).collect();
-    let pattern = regex::Regex::new(
-        r#""((?:connect|egress|store|flow|run|runtime|app|key|table|oauth|http|session)[.][a-z_]+)""#,
-    )
-    .unwrap();
+    let pattern = regex::Regex::new(pattern).unwrap();
     let mut seen = BTreeSet::new();
-    for part in ["connections", "egress", "flowdeck", "format", "server"] {
+    for part in parts {
         let mut folders = vec![root().join("crates").join(part).join("src")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
@@ -64,6 +60,15 @@ fn every_code_in_the_sources_has_a_page() {
             }
         }
     }
-    let seen = seen.len();
+    seen.len()
+}
+
+#[test]
+fn every_code_in_the_sources_has_a_page() {
+    let dotted = r#""((?:connect|egress|store|flow|run|runtime|app|key|table|oauth|http|session)[.][a-z_]+)""#;
+    let seen = codes_have_pages(&["connections", "egress", "flowdeck", "format", "server"], dotted);
+    assert!(seen > 40, "only {seen} codes were found: the pattern no longer fits the sources");
+    let found = r#"(?:(?:error|error_with|warning|problem)|Err\(|ok_or\()\(\s*"([a-z]+(?:-[a-z]+)+)""#;
+    let seen = codes_have_pages(&["format"], found);
     assert!(seen > 40, "only {seen} codes were found: the pattern no longer fits the sources");
 }

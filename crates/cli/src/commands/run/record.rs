@@ -18,6 +18,7 @@ use serde_json::json;
 use super::Run;
 use crate::api::Api;
 use crate::options::Globals;
+use crate::out;
 use crate::session::Session;
 use crate::terminal::Terminal;
 
@@ -106,9 +107,9 @@ pub(super) async fn record(
 fn told(terminal: &mut Terminal, run: &Run, path: Option<&PathBuf>, notes: &[String]) -> Result<()> {
     if run.json {
         // Before the run's own line, which is the last one.
-        eprint!("{}", notes.iter().map(|note| format!("recording: {note}\n")).collect::<String>());
+        out::error(&notes.iter().map(|note| format!("recording: {note}\n")).collect::<String>());
         if let Some(path) = path {
-            eprintln!("recording: {}", path.display());
+            out::error(&format!("recording: {}\n", path.display()));
         }
         return Ok(());
     }
