@@ -20,6 +20,12 @@ fn a_damaged_store_is_an_error_and_no_panic() {
     let flow = home.file("asks.flow.yaml", FLOW);
     home.say(&["run", &flow]).check(75, &["runs approve"]);
     std::fs::write(home.path("data/store/sled/db"), vec![0xA5; 100_000]).unwrap();
+    let said = home.say(&["runs", "list"]);
+    assert!(!said.err.contains("panicked at"), "{}", said.err);
+    // And all that could bring sled's file back.
+    for entry in std::fs::read_dir(home.path("data/store/log")).unwrap() {
+        std::fs::write(entry.unwrap().path(), vec![0xA5; 10_000]).unwrap();
+    }
     for arguments in [&["runs", "list"][..], &["run", &flow], &["doctor"]] {
         let said = home.say(arguments);
         let all = said.out.clone() + &said.err;

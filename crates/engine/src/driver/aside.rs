@@ -36,6 +36,7 @@ impl Inner {
 
     /// Sets a run aside; one that somebody wants ended, before it was known that nobody can drive it, ends instead.
     pub(super) async fn leave_aside(self: &Arc<Self>, run: RunId, error: EngineError) -> Result<(), EngineError> {
+        let _alone = self.ending.lock().await;
         if !self.is_cancelled(run).await? {
             return self.put_aside(run, error);
         }

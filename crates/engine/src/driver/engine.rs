@@ -213,6 +213,7 @@ impl Engine {
         if is_over {
             return Err(not_now(&view, "it has ended already"));
         }
+        let _alone = self.inner.ending.lock().await;
         if self.inner.is_aside(run) {
             return self.inner.end_aside(run).await;
         }

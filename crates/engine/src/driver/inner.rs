@@ -46,6 +46,8 @@ pub(super) struct Inner {
     queue: Mutex<Queue>,
     active: Mutex<HashMap<RunId, Arc<Slot>>>,
     aside: Mutex<HashMap<RunId, Fault>>,
+    /// Held while a run is set aside and while one is cancelled: a cancel sees the mark, or its message is seen.
+    pub(super) ending: tokio::sync::Mutex<()>,
     rested: Notify,
     /// How many [`OnWay`] there are.
     on_way: AtomicUsize,
@@ -155,6 +157,7 @@ impl Inner {
             queue: Mutex::default(),
             active: Mutex::default(),
             aside: Mutex::default(),
+            ending: tokio::sync::Mutex::default(),
             rested: Notify::new(),
             parts,
         })

@@ -329,7 +329,7 @@ impl Inner {
     }
 
     async fn joined(
-        &self,
+        self: &Arc<Self>,
         joined: Result<(RunId, Result<(), EngineError>), tokio::task::JoinError>,
     ) -> Result<(), EngineError> {
         match joined {
