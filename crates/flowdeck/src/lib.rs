@@ -15,6 +15,7 @@ mod manage;
 mod prompts;
 mod rehearsal;
 mod runtime;
+mod served;
 mod starter;
 pub mod testing;
 mod work;
@@ -45,4 +46,5 @@ pub use rehearsal::{
     Asked, Decided, DryRun, Offline, Passed, Rehearsal, RehearsalOptions, RehearsedCall, StandIn, as_hoped,
 };
 pub use runtime::Runtime;
+pub use served::Served;
 pub use starter::AppStarter;

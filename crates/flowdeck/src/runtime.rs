@@ -22,6 +22,7 @@ use crate::error::RuntimeError;
 use crate::events::Events;
 use crate::host::Host;
 use crate::prompts::{Answering, PromptHandler};
+use crate::served::Triggers;
 use crate::starter::AppStarter;
 use crate::work::Work;
 
@@ -55,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) work: Mutex<Option<Work>>,
     pub(crate) stopping: tokio::sync::Mutex<()>,
     pub(crate) answering: Mutex<Option<Answering>>,
+    pub(crate) triggers: Triggers,
 }
 
 /// The parts of a runtime, wired.
@@ -90,6 +92,7 @@ impl Runtime {
             work: Mutex::default(),
             stopping: tokio::sync::Mutex::default(),
             answering: Mutex::default(),
+            triggers: Triggers::default(),
         });
         let runtime = Self { inner };
         // Runs wait for these apps: a browser that comes back, or a refresh, must find them.
@@ -331,21 +334,24 @@ impl Runtime {
         Ok(self.engine().run_until_idle().await?)
     }
 
-    /// Drives the runs that are due at `now` (their time may be ahead of the clock, not behind it); answers how many.
+    /// Starts what schedules of served flows have due at `now`, and drives the runs that are due (their time may be ahead of the clock, not behind it); answers how many.
     ///
     /// # Errors
     /// [`RuntimeError::Store`].
     pub async fn run_due(&self, now: Millis) -> Result<usize, RuntimeError> {
         let _held = self.inner.wired.clock.hold(now);
+        self.start_scheduled().await?;
         Ok(self.engine().run_due().await?)
     }
 
-    /// When the next run is due: a wait for time, a retry, a deadline. `None`: nothing waits for time.
+    /// When the next run is due: a wait for time, a retry, a deadline, the schedule of a served flow. `None`: nothing
+    /// waits for time.
     ///
     /// # Errors
     /// [`RuntimeError::Store`].
     pub async fn next_due(&self) -> Result<Option<Millis>, RuntimeError> {
-        Ok(self.engine().next_due().await?)
+        let (run, schedule) = (self.engine().next_due().await?, self.next_scheduled().await?);
+        Ok(run.into_iter().chain(schedule).min())
     }
 
     /// Tells subscribers and the prompt handler to look at the prompts again.
@@ -365,7 +371,7 @@ impl Runtime {
         Ok(self.connections().prompts(&flowdeck_connections::PromptFilter { app, state }).await?)
     }
 
-    fn open(&self) -> Result<(), RuntimeError> {
+    pub(crate) fn open(&self) -> Result<(), RuntimeError> {
         if self.inner.closed.load(Ordering::Acquire) { Err(RuntimeError::Stopping) } else { Ok(()) }
     }
 }

@@ -95,6 +95,7 @@ impl Runtime {
     /// [`RuntimeError::Deadline`] where runs were still at work: they go on at the next start.
     pub async fn drain(&self, within: Duration) -> Result<(), RuntimeError> {
         self.inner.closed.store(true, Ordering::Release);
+        self.inner.triggers.stop();
         let drained = tokio::time::timeout(within, self.come_to_rest()).await;
         self.stop().await?;
         let after_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
@@ -134,6 +135,7 @@ impl Runtime {
     /// What ended the background earlier, if anything did; [`RuntimeError::Deadline`].
     pub async fn stop(&self) -> Result<(), RuntimeError> {
         self.inner.closed.store(true, Ordering::Release);
+        self.inner.triggers.stop();
         self.engine().stop();
         // A second call answers when the first has stopped, not before.
         let _alone = self.inner.stopping.lock().await;

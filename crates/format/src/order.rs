@@ -43,7 +43,7 @@ pub(crate) const ON: &[&str] = &["schedule", "endpoint", "id", "card", "slot", "
 /// Keys of `on` for an event card.
 pub(crate) const EVENT: &[&str] = &["id", "card", "slot", "with"];
 /// Keys of a schedule.
-pub(crate) const SCHEDULE: &[&str] = &["cron", "timezone"];
+pub(crate) const SCHEDULE: &[&str] = &["cron", "timezone", "missed", "within", "overlap"];
 /// Keys of an endpoint.
 pub(crate) const ENDPOINT: &[&str] = &["methods", "access", "body", "query", "headers"];
 /// Keys of a declared field.

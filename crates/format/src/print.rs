@@ -6,13 +6,14 @@
 mod cards;
 
 use flowdeck_model::flow::{EVENT_ID, Slot, WhenNotConnected};
+use flowdeck_model::schedule::Schedule;
 use flowdeck_model::{FieldDecl, FieldType, Flow, SlotName, Trigger, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 
 use crate::duration::duration_text;
 use crate::emit;
-use crate::read::words::{COLUMN_WORDS, WHEN_NOT_CONNECTED};
+use crate::read::words::{COLUMN_WORDS, MISSED, OVERLAP, WHEN_NOT_CONNECTED};
 use crate::tree::Node;
 
 pub(crate) type Object = Map<String, Value>;
@@ -112,10 +113,27 @@ fn slot_value(slot: &Slot) -> Value {
     Value::Object(out)
 }
 
+fn schedule(schedule: &Schedule) -> Value {
+    let plain = Schedule::new(&schedule.cron, &schedule.timezone);
+    let mut out = Object::new();
+    out.insert("cron".into(), plain.cron.into());
+    out.insert("timezone".into(), plain.timezone.into());
+    if schedule.missed != plain.missed {
+        out.insert("missed".into(), word(MISSED, schedule.missed));
+    }
+    if schedule.within_ms != plain.within_ms {
+        out.insert("within".into(), duration_text(schedule.within_ms).into());
+    }
+    if schedule.overlap != plain.overlap {
+        out.insert("overlap".into(), word(OVERLAP, schedule.overlap));
+    }
+    Value::Object(out)
+}
+
 fn trigger(on: &Trigger) -> Option<Value> {
     Some(match on {
         Trigger::Manual => return None,
-        Trigger::Schedule(s) => json!({"schedule": {"cron": s.cron, "timezone": s.timezone}}),
+        Trigger::Schedule(s) => json!({ "schedule": schedule(s) }),
         Trigger::Delegated => "delegated".into(),
         Trigger::Endpoint(e) => {
             let mut inner = Object::from_iter([

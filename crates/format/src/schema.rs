@@ -6,7 +6,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::order;
-use crate::read::words::{ACCESS, COLUMN_WORDS, IN_DOUBT, METHODS, ON_ERROR, TYPE_WORDS, WHEN_NOT_CONNECTED};
+use crate::read::words::{
+    ACCESS, COLUMN_WORDS, IN_DOUBT, METHODS, MISSED, ON_ERROR, OVERLAP, TYPE_WORDS, WHEN_NOT_CONNECTED,
+};
 
 /// The JSON Schema of flow files.
 #[must_use]
@@ -114,7 +116,7 @@ fn key_schema(what: &str, key: &str) -> Value {
         | ("call_flow", "call_flow")
         | ("call_flow_async", "call_flow_async")
         | (_, "app") => reference("plain_name"),
-        ("flow" | "helper", "wait") | (_, "timeout" | "deadline" | "pause" | "max") => reference("duration"),
+        ("flow" | "helper", "wait") | (_, "timeout" | "deadline" | "pause" | "max" | "within") => reference("duration"),
         (_, "description" | "title" | "note" | "help" | "cron" | "timezone" | "nickname") => text,
         (_, "scopes" | "choices") => json!({ "type": "array", "items": text }),
         (_, "slots" | "tables") => reference(key),
@@ -123,6 +125,8 @@ fn key_schema(what: &str, key: &str) -> Value {
             "type": "object", "propertyNames": reference("card_name"), "additionalProperties": { "type": "integer", "minimum": 0 }
         }),
         (_, "when_not_connected") => words(WHEN_NOT_CONNECTED),
+        ("schedule", "missed") => words(MISSED),
+        ("schedule", "overlap") => words(OVERLAP),
         (_, "keep_data" | "required" | "secret" | "disabled") => json!({ "type": "boolean" }),
         (_, "helpers") => json!({
             "type": "object", "propertyNames": reference("plain_name"),

@@ -142,7 +142,10 @@ fn card(kind: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
 fn trigger() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(json!("manual")),
-        text().prop_map(|cron| json!({"schedule": {"cron": cron, "timezone": "UTC"}})),
+        (text(), prop::sample::select(&["skip", "last", "all"][..]), 0..90_000_000_u64, prop::sample::select(&["parallel", "skip", "queue"][..]))
+            .prop_map(|(cron, missed, within_ms, overlap)| {
+                json!({"schedule": {"cron": cron, "timezone": "UTC", "missed": missed, "within_ms": within_ms, "overlap": overlap}})
+            }),
         Just(json!({"endpoint": {"methods": ["GET", "POST"], "access": "public"}})),
         mappings()
             .prop_map(|with| json!({"event": {"id": "event", "card": "fam/happened", "slot": "main", "with": with}})),

@@ -11,6 +11,7 @@ use crate::card::InDoubt;
 use crate::field::FieldDecl;
 use crate::mapping::Mapping;
 use crate::names::{AppName, CardId, CardName, FlowName, Nickname, SlotName};
+use crate::schedule::Schedule;
 use crate::table::TableDecl;
 
 /// Named mappings in order.
@@ -108,15 +109,6 @@ pub enum Trigger {
     Endpoint(Endpoint),
     /// A person with the right to start it, from a list of such flows. `${event.user_id}` is who did.
     Delegated,
-}
-
-/// When a scheduled flow starts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Schedule {
-    /// Cron expression, 5 or 6 fields.
-    pub cron: String,
-    /// IANA time zone.
-    pub timezone: String,
 }
 
 /// An event card: step 0 of a run. Its outputs are `${event.key}`.

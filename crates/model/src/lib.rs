@@ -18,6 +18,7 @@ mod lanes;
 pub mod mapping;
 pub mod names;
 pub mod path;
+pub mod schedule;
 pub mod table;
 pub mod time;
 

@@ -67,6 +67,14 @@ impl Engine {
         Ok(hash)
     }
 
+    /// A stored flow version.
+    ///
+    /// # Errors
+    /// [`EngineError`] where it is not in the store or cannot be read.
+    pub async fn version(&self, hash: FlowHash) -> Result<Flow, EngineError> {
+        self.inner.version(hash).await
+    }
+
     /// Accepts a run; it is durable when this returns. Somebody must drive it ([`Engine::run_forever`] does).
     ///
     /// # Errors

@@ -372,6 +372,13 @@ impl Inner {
         Ok(hash)
     }
 
+    /// A flow version as it was stored.
+    pub(super) async fn version(&self, hash: FlowHash) -> Result<Flow, EngineError> {
+        let bytes = self.parts.store.get(Space::Flows, &keys::flow_version(hash)).await?;
+        let missing = || wire::WireError { what: "flow", cause: format!("version {hash} is not in the store") };
+        Ok(wire::decode::<Flow>("flow", &bytes.ok_or_else(missing)?)?)
+    }
+
     /// A flow made ready to run; read from the store where it is not given.
     pub(super) async fn program(
         &self,
@@ -387,9 +394,7 @@ impl Inner {
         let flow = match flow {
             Some(flow) => flow,
             None => {
-                let bytes = self.parts.store.get(Space::Flows, &keys::flow_version(hash)).await?;
-                let missing = || wire::WireError { what: "flow", cause: format!("version {hash} is not in the store") };
-                read = wire::decode::<Flow>("flow", &bytes.ok_or_else(missing)?)?;
+                read = self.version(hash).await?;
                 &read
             }
         };

@@ -125,6 +125,15 @@ pub fn flow_name(name: &FlowName) -> Vec<u8> {
     [b"n", name.as_str().as_bytes()].concat()
 }
 
+/// How a flow is served: switched on or off, and how far its schedule got.
+#[must_use]
+pub fn served(name: &FlowName) -> Vec<u8> {
+    [SERVED, name.as_str().as_bytes()].concat()
+}
+
+/// What the keys of [`served`] begin with.
+pub const SERVED: &[u8] = b"s";
+
 /// A caller's idempotency key; hashed, so any text will do.
 #[must_use]
 pub fn start_key(flow: &FlowName, key: &str) -> Vec<u8> {

@@ -25,7 +25,10 @@ pub struct WireError {
 }
 
 /// Version byte and JSON.
-pub(crate) fn encode<T: serde::Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, WireError> {
+///
+/// # Errors
+/// [`WireError`] where the value is not JSON.
+pub fn encode<T: serde::Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, WireError> {
     let mut out = Vec::with_capacity(512);
     out.push(VERSION);
     serde_json::to_writer(&mut out, value).map_err(|e| WireError { what, cause: e.to_string() })?;
@@ -33,7 +36,10 @@ pub(crate) fn encode<T: serde::Serialize>(what: &'static str, value: &T) -> Resu
 }
 
 /// The reverse of [`encode`]; refuses other versions.
-pub(crate) fn decode<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, WireError> {
+///
+/// # Errors
+/// [`WireError`].
+pub fn decode<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, WireError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => serde_json::from_slice(rest).map_err(|e| WireError { what, cause: e.to_string() }),
         Some((other, _)) => {

@@ -1,7 +1,10 @@
 //! Whether a cron expression is well formed: 5 fields, or 6 with seconds first.
 //!
-//! Must never work out times: the runtime's scheduler does.
+//! Must never say yes to what the scheduler's own reader refuses.
 //! Tests: below.
+
+use flowdeck_model::Millis;
+use flowdeck_model::schedule::{Plan, Schedule};
 
 const FIELDS: [(&str, u32, u32, &[&str]); 6] = [
     ("second", 0, 59, &[]),
@@ -12,8 +15,16 @@ const FIELDS: [(&str, u32, u32, &[&str]); 6] = [
     ("day of week", 0, 7, &["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
 ];
 
-/// What is wrong with a cron expression.
-pub(super) fn wrong(cron: &str) -> Option<String> {
+/// What is wrong with a schedule's cron expression. The scheduler decides; the words are ours where they are better.
+pub(super) fn wrong(schedule: &Schedule) -> Option<String> {
+    let cron = schedule.cron.as_str();
+    match Plan::of(&Schedule::new(cron, "UTC")) {
+        Ok(plan) => plan.next_after(Millis(0)).is_none().then(|| format!("`{cron}` never comes")),
+        Err(fault) => wrong_field(cron).or_else(|| Some(fault.to_string())),
+    }
+}
+
+fn wrong_field(cron: &str) -> Option<String> {
     let parts: Vec<_> = cron.split_whitespace().collect();
     let fields = match parts.len() {
         5 => &FIELDS[1..],
@@ -56,9 +67,11 @@ mod tests {
 
     #[test]
     fn cron_expressions_are_checked_field_by_field() {
-        for good in ["0 9 * * *", "*/5 * * * MON-FRI", "0 0 9 1,15 jan-jun *", "0 0 * * 7"] {
+        let wrong = |cron| wrong(&Schedule::new(cron, "UTC"));
+        for good in ["0 9 * * *", "*/5 * * * MON-FRI", "0 0 9 1,15 jan-jun *", "0 0 * * 7", "0 12 L * *", "@daily"] {
             assert_eq!(wrong(good), None, "{good}");
         }
+        assert_eq!(wrong("0 0 30 2 *").unwrap(), "`0 0 30 2 *` never comes");
         for bad in [
             "",
             "* * * *",

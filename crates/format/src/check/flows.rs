@@ -90,7 +90,7 @@ impl Checker<'_, '_> {
             Trigger::Schedule(schedule) => {
                 let part =
                     |key| on.and_then(|n| n.get("schedule")).and_then(|n| n.get(key)).map_or(0..0, |n| n.span.clone());
-                if let Some(wrong) = cron::wrong(&schedule.cron) {
+                if let Some(wrong) = cron::wrong(schedule) {
                     let remedy = "an example: `0 9 * * MON-FRI`, at nine on working days".to_string();
                     self.findings.error_with("bad-cron", &part("cron"), wrong, remedy);
                 }

@@ -6,7 +6,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use flowdeck_model::flow::{EVENT_ID, Endpoint, EventCard, Mappings, Schedule, WhenNotConnected};
+use flowdeck_model::flow::{EVENT_ID, Endpoint, EventCard, Mappings, WhenNotConnected};
+use flowdeck_model::schedule::Schedule;
 use flowdeck_model::{Card, CardId, CardKind, FieldDecl, FieldType, Flow, Trigger, Value};
 use indexmap::IndexMap;
 
@@ -383,5 +384,5 @@ fn schedule(cron: &Value) -> Schedule {
         "" => "UTC",
         zone => zone,
     };
-    Schedule { cron: cron_text, timezone: zone.to_owned() }
+    Schedule::new(&cron_text, zone)
 }

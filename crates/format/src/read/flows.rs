@@ -5,7 +5,8 @@
 
 use std::collections::HashMap;
 
-use flowdeck_model::flow::{EVENT_ID, Endpoint, EventCard, Schedule, Slot, WhenNotConnected};
+use flowdeck_model::flow::{EVENT_ID, Endpoint, EventCard, Slot, WhenNotConnected};
+use flowdeck_model::schedule::{Missed, Overlap, Schedule};
 use flowdeck_model::{CardId, Flow, FlowName, SlotName, Trigger};
 use indexmap::IndexMap;
 
@@ -18,6 +19,11 @@ use crate::tree::{Kind, Node};
 pub(crate) const METHODS: &[&str] = &["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 /// Who may call an endpoint.
 pub(crate) const ACCESS: &[(&str, &str)] = &[("public", "public"), ("token", "token"), ("oauth", "oauth")];
+/// Words of a schedule's `missed`.
+pub(crate) const MISSED: &[(&str, Missed)] = &[("last", Missed::Last), ("skip", Missed::Skip), ("all", Missed::All)];
+/// Words of a schedule's `overlap`.
+pub(crate) const OVERLAP: &[(&str, Overlap)] =
+    &[("parallel", Overlap::Parallel), ("skip", Overlap::Skip), ("queue", Overlap::Queue)];
 /// Words of `when_not_connected`.
 pub(crate) const WHEN_NOT_CONNECTED: &[(&str, WhenNotConnected)] =
     &[("wait", WhenNotConnected::Wait), ("fail", WhenNotConnected::Fail)];
@@ -207,8 +213,18 @@ impl<'a> Reader<'a, '_> {
         let mut keys = self.keys(node, "`schedule`");
         let cron = keys.need("cron", "`schedule`", self).and_then(|n| self.text(n, "`cron`"));
         let timezone = keys.take("timezone").map_or(Some("UTC".to_string()), |n| self.text(n, "`timezone`"));
+        let mut schedule = Schedule::new(&cron?, &timezone?);
+        if let Some(missed) = keys.take("missed").and_then(|n| self.word(n, "`missed`", MISSED)) {
+            schedule.missed = missed;
+        }
+        if let Some(within_ms) = keys.take("within").and_then(|n| self.duration(n, "`within`")) {
+            schedule.within_ms = within_ms;
+        }
+        if let Some(overlap) = keys.take("overlap").and_then(|n| self.word(n, "`overlap`", OVERLAP)) {
+            schedule.overlap = overlap;
+        }
         keys.finish(order::SCHEDULE, self);
-        Some(Schedule { cron: cron?, timezone: timezone? })
+        Some(schedule)
     }
 
     fn endpoint(&mut self, node: &'a Node) -> Option<Endpoint> {

@@ -1,0 +1,91 @@
+//! Starts what schedules say.
+//!
+//! Must never start a planned time twice: the run's idempotency key is the time, and the position is moved only when
+//! its runs are durable. Tests: `tests/served.rs`.
+
+use std::sync::Arc;
+
+use flowdeck_engine::Start;
+use flowdeck_model::schedule::{MISSED_MAX, Overlap, Plan, Schedule};
+use flowdeck_model::{Fields, Flow, Millis, RunId, Trigger};
+
+use super::record::Record;
+use crate::error::RuntimeError;
+use crate::runtime::Runtime;
+
+/// When a flow's schedule wants to be looked at next.
+pub(super) fn next(record: &Record, flow: &Flow) -> Option<Millis> {
+    let Trigger::Schedule(schedule) = &flow.on else { return None };
+    let waiting = record.queued.first().copied();
+    waiting.or_else(|| Plan::of(schedule).ok()?.next_after(record.position)).filter(|_| record.on)
+}
+
+impl Runtime {
+    /// Starts the runs that schedules have due now, and answers them. They are durable; the background or the host
+    /// drives them. Nothing starts twice, whoever calls this and how often.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Store`]; what was not started is due at the next call.
+    pub async fn start_scheduled(&self) -> Result<Vec<RunId>, RuntimeError> {
+        let mut started = Vec::new();
+        for record in self.records().await?.into_iter().filter(|record| record.on) {
+            let flow = Arc::new(self.engine().version(record.hash).await?);
+            if let Trigger::Schedule(schedule) = &flow.on {
+                started.extend(self.start_flow(&flow, schedule, &record).await?);
+            }
+        }
+        Ok(started)
+    }
+
+    /// When the next schedule is due; `None` where none is.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Store`].
+    pub async fn next_scheduled(&self) -> Result<Option<Millis>, RuntimeError> {
+        Ok(self.served().await?.into_iter().filter_map(|served| served.next).min())
+    }
+
+    async fn start_flow(
+        &self,
+        flow: &Arc<Flow>,
+        schedule: &Schedule,
+        record: &Record,
+    ) -> Result<Vec<RunId>, RuntimeError> {
+        let plan = Plan::of(schedule).map_err(|fault| RuntimeError::Setting(format!("flow {}: {fault}", flow.name)))?;
+        let due = plan.due(record.position, self.now());
+        if due.skipped > 0 {
+            tracing::warn!(flow = %flow.name, times = due.skipped, "scheduled times were missed and are left out");
+        }
+        let mut times = record.queued.clone();
+        times.extend(due.starts);
+        let (mut started, mut queued, mut last) = (Vec::new(), Vec::new(), record.last);
+        for time in times {
+            let free = schedule.overlap == Overlap::Parallel || self.has_ended(last).await?;
+            match (free, schedule.overlap) {
+                (true, _) => {
+                    let run = self.start_run(start(flow, time)).await?;
+                    started.push(run);
+                    last = Some(run);
+                }
+                (false, Overlap::Queue) if queued.len() < MISSED_MAX => queued.push(time),
+                (false, _) => tracing::warn!(flow = %flow.name, at = time.to_iso(), "the run before has not ended"),
+            }
+        }
+        let settled = Record { position: due.position, queued, last, ..record.clone() };
+        // Someone who switched it meanwhile wins; then its times are looked at again, and the keys keep them single.
+        self.change(&flow.name, |known| (known.as_ref() == Some(record)).then(|| settled.clone())).await?;
+        Ok(started)
+    }
+
+    /// A run that is gone has ended.
+    async fn has_ended(&self, run: Option<RunId>) -> Result<bool, RuntimeError> {
+        let Some(run) = run else { return Ok(true) };
+        Ok(self.engine().run(run).await?.is_none_or(|view| view.status.is_ended()))
+    }
+}
+
+fn start(flow: &Arc<Flow>, time: Millis) -> Start {
+    let event = Fields::one("scheduled_at", time.to_iso());
+    let key = format!("schedule:{}", time.0);
+    Start { event: Some(event), idempotency_key: Some(key), ..Start::new(flow.clone(), Fields::new()) }
+}

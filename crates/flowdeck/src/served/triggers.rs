@@ -1,0 +1,92 @@
+//! The background of served flows: starts what is due, sleeps until the next time.
+//!
+//! Must never keep a runtime alive that nobody holds any more. Tests: `tests/served.rs`.
+
+use std::sync::Arc;
+
+use flowdeck_engine::ports::Clock;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use crate::error::RuntimeError;
+use crate::runtime::Runtime;
+
+/// The clock may be set meanwhile: it is looked at this often, in milliseconds.
+const LOOK_MS: u64 = 30_000;
+/// How soon something that is due already is tried again, in milliseconds.
+const AGAIN_MS: u64 = 1_000;
+
+/// The task, and what wakes it.
+#[derive(Debug, Default)]
+pub(crate) struct Triggers {
+    changed: Arc<Notify>,
+    task: parking_lot::Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Triggers {
+    /// Nothing is started any more.
+    pub(crate) fn stop(&self) {
+        if let Some(task) = self.task.lock().take() {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Triggers {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Runtime {
+    /// Lets the triggers of served flows start runs in the background, until [`Runtime::stop`] or [`Runtime::drain`].
+    /// [`Runtime::start`] drives those runs. Once is enough.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Stopping`]; [`RuntimeError::Setting`] outside a tokio runtime.
+    pub fn start_triggers(&self) -> Result<(), RuntimeError> {
+        self.open()?;
+        let executor = tokio::runtime::Handle::try_current().map_err(|_| {
+            RuntimeError::Setting("`start_triggers` needs a tokio runtime; call it from async code".into())
+        })?;
+        let triggers = &self.inner.triggers;
+        let mut task = triggers.task.lock();
+        if task.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (inner, changed) = (Arc::downgrade(&self.inner), triggers.changed.clone());
+            let clock = self.inner.wired.clock.clone();
+            *task = Some(executor.spawn(async move {
+                while let Some(inner) = inner.upgrade() {
+                    let runtime = Self { inner };
+                    let Some(pause_ms) = runtime.look().await else { return };
+                    drop(runtime);
+                    tokio::select! {
+                        () = clock.sleep(pause_ms) => {}
+                        () = changed.notified() => {}
+                    }
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Starts what is due and answers how long nothing else is; `None` when the runtime stops.
+    async fn look(&self) -> Option<u64> {
+        let next = match self.start_scheduled().await {
+            Ok(_) => self.next_scheduled().await,
+            Err(error) => Err(error),
+        };
+        match next {
+            Ok(next) => Some(next.map_or(LOOK_MS, |next| next.since(self.now()).clamp(AGAIN_MS, LOOK_MS))),
+            Err(RuntimeError::Stopping) => None,
+            Err(error) => {
+                tracing::error!(%error, "what is scheduled could not be started; it is tried again");
+                Some(LOOK_MS)
+            }
+        }
+    }
+
+    /// Wakes the background: a flow was published or switched.
+    pub(super) fn triggers_changed(&self) {
+        self.inner.triggers.changed.notify_one();
+    }
+}
