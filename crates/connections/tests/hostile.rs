@@ -241,6 +241,40 @@ async fn a_token_endpoint_that_redirects_gets_no_secret_sent_on() {
 }
 
 #[tokio::test]
+async fn a_probe_that_redirects_names_no_account_and_is_sent_no_secret_elsewhere() {
+    let (honest, evil) = (Provider::start().await, Provider::start().await);
+    let bench = Bench::new().await;
+    let kind: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+    bench.apps.put(app("k", &honest.base, kind, vec![field("key", true)]));
+    evil.script(|_| account("evil"));
+    for to in [format!("{}/me", evil.base), "/elsewhere".to_owned()] {
+        honest.script(move |seen| match seen.path.as_str() {
+            "/elsewhere" => account("evil"),
+            _ => Reply(302, vec![("location", to.clone())], String::new()),
+        });
+        assert_eq!(failed(bench.begin("k", "x", Surface::Direct, &[("key", "canary")]).await).0, "unreachable");
+    }
+    assert!(evil.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_waited_for_as_long_as_the_options_say() {
+    // Takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", silent.local_addr().unwrap());
+    let bench = Bench::with(RegistryOptions { call_timeout_ms: 50, ..RegistryOptions::default() }).await;
+    let key: AuthKind = serde_json::from_value(json!({ "headers": { "headers": { "X-Key": "{key}" } } })).unwrap();
+    bench.apps.put(app("k", &base, key, vec![field("key", true)]));
+    let kind = oauth(&base, &[OAuthGrant::ClientCredentials]);
+    bench.apps.put(app("m", &base, AuthKind::OAuth2(Box::new(kind)), vec![]));
+    let way_out = std::time::Duration::from_secs(20);
+    for (app_name, form) in [("k", &[("key", "canary")][..]), ("m", &[])] {
+        let ended = tokio::time::timeout(way_out, bench.begin(app_name, "x", Surface::Direct, form)).await;
+        assert_eq!(failed(ended.expect("no time limit ended it")).0, "unreachable", "{app_name}");
+    }
+}
+
+#[tokio::test]
 async fn answers_of_any_size_and_shape_end_in_words() {
     let provider = Provider::start().await;
     let bench = Bench::new().await;
