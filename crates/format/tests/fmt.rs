@@ -31,6 +31,15 @@ fn hashes_in_texts_are_no_comments() {
 }
 
 #[test]
+fn comments_beside_texts_in_quotes_stay() {
+    check(
+        "flow: \"a\" # name\n'description': 'it''s' # why\ncards:\n  - note: \"a \\\" # no\" # yes\n    wait: \"1s\" # long\n",
+        "flow: \"a\" # name\ndescription: \"it's\" # why\ncards:\n  - note: \"a \\\" # no\" # yes\n    wait: \"1s\" # long\n",
+    );
+    check("flow: a\ndescription: b\u{c}\t# why\ncards: []\n", "flow: a\ndescription: \"b\\u000c\" # why\ncards: []\n");
+}
+
+#[test]
 fn comments_inside_brackets_open_them() {
     check(
         "flow: a\ncards:\n  - card: x/y\n    with: {\n      a: 1, # one\n      # two\n      b: 2\n    }\n",

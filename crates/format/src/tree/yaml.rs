@@ -94,7 +94,8 @@ impl Builder<'_> {
             Event::Scalar(value, style, anchor, tag) => {
                 self.count(&range)?;
                 self.plain_only(anchor, tag.is_some(), &range)?;
-                self.scalar(&value, style, range)?;
+                let end = quoted_end(self.text, &range);
+                self.scalar(&value, style, range.start..end)?;
             }
             Event::SequenceStart(anchor, tag) => {
                 self.enter(anchor, tag.is_some(), &range)?;
@@ -292,4 +293,19 @@ impl<'a> ByteIndex<'a> {
         };
         byte + self.shift
     }
+}
+/// Where a text in quotes ends; the parser's range of one takes in what follows it on the line, a comment too.
+fn quoted_end(text: &str, range: &Range<usize>) -> usize {
+    let bytes = text.as_bytes();
+    let Some(quote) = bytes.get(range.start).copied().filter(|b| matches!(b, b'"' | b'\'')) else { return range.end };
+    let mut at = range.start + 1;
+    while at < range.end {
+        match (bytes[at], quote) {
+            (b'\\', b'"') => at += 2,
+            (b'\'', b'\'') if bytes.get(at + 1) == Some(&b'\'') => at += 2,
+            (b, _) if b == quote => return at + 1,
+            _ => at += 1,
+        }
+    }
+    range.end
 }

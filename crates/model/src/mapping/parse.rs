@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::{Expression, Mapping, TemplatePart};
+use super::expression::SOURCE_BYTES_MAX;
+use super::{Expression, Mapping, Reference, TemplatePart};
 
 /// Deepest nesting of lists and objects.
 const DEPTH_MAX: usize = 64;
@@ -151,7 +152,10 @@ fn inside(source: &str, start: usize) -> Result<TemplatePart, MappingError> {
     let lead = source.len() - source.trim_start().len();
     let expression = Expression::parse(trimmed)
         .map_err(|e| MappingError { offset: start + lead + e.offset.min(trimmed.len()), message: e.message })?;
-    Ok(match expression.as_reference() {
+    // A key with many signs that have to be escaped grows when it is written; then it stays as it was written.
+    let grows = |r: &&Reference| r.to_string().len() > SOURCE_BYTES_MAX;
+    let is_long = expression.source().len() > SOURCE_BYTES_MAX / 6;
+    Ok(match expression.as_reference().filter(|r| !(is_long && grows(r))) {
         Some(reference) => TemplatePart::Reference(reference.clone()),
         None => TemplatePart::Expression(expression),
     })
