@@ -84,20 +84,20 @@ pub(crate) async fn reading(globals: &Globals, work: impl AsyncFnOnce(&Api, &mut
 async fn with_part(globals: &Globals, part: Part, work: impl AsyncFnOnce(&Api) -> Result<End>) -> Result<End> {
     let interrupts = Interrupts::listen();
     let api = tokio::select! {
-        session = Session::open(globals, part, interrupts.clone()) => Api::new(session?),
+        session = Box::pin(Session::open(globals, part, interrupts.clone())) => Api::new(session?),
         () = interrupts.heard(1) => return Ok(End::Interrupted),
     };
     // The work hears Ctrl-C too, and may have something to say before it ends.
     let ended = tokio::select! {
         biased;
-        ended = work(&api) => ended,
+        ended = Box::pin(work(&api)) => ended,
         () = cut_short(&interrupts) => Ok(End::Interrupted),
     };
     // Where the store takes nothing, waiting for other runs gets nowhere.
     let refused =
         ended.as_ref().err().is_some_and(|error| code_of(error).is_some_and(|code| code.starts_with("store.")));
     let hurry = refused || matches!(ended, Ok(End::Interrupted));
-    let closed = api.into_session().close(hurry).await;
+    let closed = Box::pin(api.into_session().close(hurry)).await;
     if let Err(error) = closed
         && !refused
     {

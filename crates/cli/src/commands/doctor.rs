@@ -80,7 +80,7 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
             Ok(opened) => {
                 let api = Api::new(opened);
                 findings.extend(inside(&api).await);
-                api.into_session().close(true).await.ok(); // It only looked.
+                Box::pin(api.into_session().close(true)).await.ok(); // It only looked.
             }
         },
     }
