@@ -181,9 +181,10 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let of = |name: &str, age| left(temporary.path(), name, age);
         let own = of("flowdeck-look-own", Duration::ZERO);
-        let (old, young) = (of("flowdeck-look-old", STALE_AFTER), of("flowdeck-look-young", STALE_AFTER / 2));
-        let (made, open) = (of("flowdeck-look-made", STALE_AFTER), of("flowdeck-look-open", STALE_AFTER));
-        let other = of("somebody-elses", STALE_AFTER);
+        let long = STALE_AFTER * 2;
+        let (old, young) = (of("flowdeck-look-old", long), of("flowdeck-look-young", STALE_AFTER / 2));
+        let (made, open) = (of("flowdeck-look-made", long), of("flowdeck-look-open", long));
+        let other = of("somebody-elses", long);
         let link = temporary.path().join("flowdeck-look-link");
         symlink(&other, &link).unwrap();
         let lock = |path: PathBuf| {
