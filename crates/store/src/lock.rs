@@ -18,7 +18,21 @@ use crate::fault;
 #[must_use = "dropping it gives the folder up"]
 pub struct FolderLock {
     folder: PathBuf,
-    _file: File,
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is held"))]
+    file: Locked,
+}
+
+/// A file with a lock on it. A child that is being started holds a copy of it for a moment, and with it the lock: so the
+/// lock itself is given back, not only our copy.
+#[derive(Debug)]
+pub(crate) struct Locked(File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        if let Err(cause) = flock(&self.0, FlockOperation::Unlock) {
+            tracing::warn!(%cause, "a lock was not given back; it goes with its file");
+        }
+    }
 }
 
 impl FolderLock {
@@ -57,11 +71,11 @@ pub fn try_lock(folder: &Path) -> Result<FolderLock, StoreError> {
     if let Err(cause) = writeln!(file, "{}", std::process::id()) {
         tracing::warn!(%cause, "the lock file does not name its holder");
     }
-    Ok(FolderLock { folder: folder.to_path_buf(), _file: file })
+    Ok(FolderLock { folder: folder.to_path_buf(), file: Locked(file) })
 }
 
 /// Keeps holders away while a folder that cannot be written is copied. Where no process ever held it there is no lock.
-pub(crate) fn share(folder: &Path) -> Result<Option<File>, StoreError> {
+pub(crate) fn share(folder: &Path) -> Result<Option<Locked>, StoreError> {
     let failed = |cause: std::io::Error| fault::io(folder, "lock the data folder for looking", cause);
     let mut file = match File::open(beside(folder, ".lock")) {
         Ok(file) => file,
@@ -69,7 +83,7 @@ pub(crate) fn share(folder: &Path) -> Result<Option<File>, StoreError> {
         Err(cause) => return Err(failed(cause)),
     };
     match flock(&file, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Locked(file))),
         Err(Errno::WOULDBLOCK) => Err(held(folder, &mut file)),
         Err(cause) => Err(failed(cause.into())),
     }
@@ -89,4 +103,21 @@ pub(crate) fn beside(folder: &Path, suffix: &str) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_open_file_in_a_starting_child_does_not_keep_the_lock() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("store");
+        let lock = try_lock(&folder).unwrap();
+        let copied = lock.file.0.try_clone().unwrap();
+        drop(lock);
+        let lock = try_lock(&folder).unwrap();
+        assert!(matches!(try_lock(&folder), Err(StoreError::Held { .. })));
+        drop((lock, copied));
+    }
 }
