@@ -18,7 +18,7 @@ use crate::findings::Findings;
 use crate::read::{Draft, Places};
 use crate::upstream::Probe;
 
-pub(crate) use values::{EXPRESSION_WORDS, RESERVED};
+pub(crate) use values::RESERVED;
 
 /// What every check needs.
 pub(crate) struct Checker<'a, 'f> {

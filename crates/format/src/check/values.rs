@@ -17,30 +17,6 @@ use crate::tree::{Kind, Node};
 
 /// Names that are not cards.
 pub(crate) const RESERVED: [&str; 4] = ["input", "run", "so_far", "env"];
-/// Words of expressions (CEL's grammar): they cannot begin a reference.
-pub(crate) const EXPRESSION_WORDS: &[&str] = &[
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
 
 impl Checker<'_, '_> {
     /// Checks all references of a mapping and answers its type.

@@ -4,8 +4,9 @@
 //! Tests: below.
 
 use flowdeck_model::CardId;
+use flowdeck_model::mapping::EXPRESSION_WORDS;
 
-use crate::check::{EXPRESSION_WORDS, RESERVED};
+use crate::check::RESERVED;
 use crate::read::snake_case;
 
 /// Names that flows have by themselves, besides the reserved ones.

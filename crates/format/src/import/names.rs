@@ -5,9 +5,8 @@
 
 use std::collections::HashSet;
 
+use flowdeck_model::mapping::EXPRESSION_WORDS;
 use flowdeck_model::{CardId, FlowName, SlotName, TableName};
-
-use crate::check::EXPRESSION_WORDS;
 
 /// Longest id made from a title; numbers come behind it.
 const ID_CHARS_MAX: usize = 40;

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 pub use expression::Expression;
 pub use parse::MappingError;
+pub use plain::EXPRESSION_WORDS;
 pub use reference::{PathPart, Reference};
 
 use crate::fields::Fields;

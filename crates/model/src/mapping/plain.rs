@@ -15,8 +15,8 @@ use super::{PathPart, Reference};
 const BYTES_MAX: usize = 500;
 const PARTS_MAX: usize = 40;
 const DEPTH_MAX: usize = 8;
-/// Words that the grammar keeps for itself.
-const WORDS: &[&str] = &[
+/// Words that the grammar (CEL's) keeps for itself: they cannot begin a reference.
+pub const EXPRESSION_WORDS: &[&str] = &[
     "true",
     "false",
     "null",
@@ -112,7 +112,7 @@ fn name(text: &str) -> Option<(&str, &str)> {
     let end = text.bytes().position(|b| !is_part(b)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let starts = name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
-    (starts && !WORDS.contains(&name)).then_some((name, rest))
+    (starts && !EXPRESSION_WORDS.contains(&name)).then_some((name, rest))
 }
 
 /// A text in quotes without anything special in it, and what follows.
@@ -144,13 +144,13 @@ mod tests {
             "\\['[ -~\u{e4}\t]{0,3}'\\]",
             "\\[\"[ -~]{0,3}\"\\]",
             "\\[[0-9]{0,3}\\]",
-            proptest::sample::select(WORDS).prop_map(|word| format!(".{word}")),
+            proptest::sample::select(EXPRESSION_WORDS).prop_map(|word| format!(".{word}")),
             "[\\.\\[\\]'\" +x0`?]{1,2}",
         ]
     }
 
     fn member() -> impl Strategy<Value = String> {
-        let root = prop_oneof!["[a-zA-Z_]{1,3}", proptest::sample::select(WORDS).prop_map(str::to_owned)];
+        let root = prop_oneof!["[a-zA-Z_]{1,3}", proptest::sample::select(EXPRESSION_WORDS).prop_map(str::to_owned)];
         (root, proptest::collection::vec(part(), 0..3)).prop_map(|(root, parts)| root + &parts.concat())
     }
 
