@@ -27,14 +27,21 @@ impl Runtime {
     /// # Errors
     /// [`RuntimeError::Store`]; what was not started is due at the next call.
     pub async fn start_scheduled(&self) -> Result<Vec<RunId>, RuntimeError> {
-        let mut started = Vec::new();
+        Ok(self.look_once().await?.0)
+    }
+
+    /// Starts what is due; answers it, and when the next schedule is due.
+    pub(super) async fn look_once(&self) -> Result<(Vec<RunId>, Option<Millis>), RuntimeError> {
+        let (mut started, mut next_due) = (Vec::new(), None);
         for record in self.records().await?.into_iter().filter(|record| record.on) {
             let flow = Arc::new(self.engine().version(record.hash).await?);
             if let Trigger::Schedule(schedule) = &flow.on {
-                started.extend(self.start_flow(&flow, schedule, &record).await?);
+                let (runs, record) = self.start_flow(&flow, schedule, &record).await?;
+                started.extend(runs);
+                next_due = next_due.into_iter().chain(next(&record, &flow)).min();
             }
         }
-        Ok(started)
+        Ok((started, next_due))
     }
 
     /// When the next schedule is due; `None` where none is.
@@ -45,12 +52,13 @@ impl Runtime {
         Ok(self.served().await?.into_iter().filter_map(|served| served.next).min())
     }
 
+    /// Starts what is due of one flow; answers it, and the record afterwards.
     async fn start_flow(
         &self,
         flow: &Arc<Flow>,
         schedule: &Schedule,
         record: &Record,
-    ) -> Result<Vec<RunId>, RuntimeError> {
+    ) -> Result<(Vec<RunId>, Record), RuntimeError> {
         let plan = Plan::of(schedule).map_err(|fault| RuntimeError::Setting(format!("flow {}: {fault}", flow.name)))?;
         let due = plan.due(record.position, self.now());
         if due.skipped > 0 {
@@ -73,8 +81,8 @@ impl Runtime {
         }
         let settled = Record { position: due.position, queued, last, ..record.clone() };
         // Someone who switched it meanwhile wins; then its times are looked at again, and the keys keep them single.
-        self.change(&flow.name, |known| (known.as_ref() == Some(record)).then(|| settled.clone())).await?;
-        Ok(started)
+        let now = self.change(&flow.name, |known| (known.as_ref() == Some(record)).then(|| settled.clone())).await?;
+        Ok((started, now.unwrap_or(settled)))
     }
 
     /// A run that is gone has ended.

@@ -71,12 +71,8 @@ impl Runtime {
 
     /// Starts what is due and answers how long nothing else is; `None` when the runtime stops.
     async fn look(&self) -> Option<u64> {
-        let next = match self.start_scheduled().await {
-            Ok(_) => self.next_scheduled().await,
-            Err(error) => Err(error),
-        };
-        match next {
-            Ok(next) => Some(next.map_or(LOOK_MS, |next| next.since(self.now()).clamp(AGAIN_MS, LOOK_MS))),
+        match self.look_once().await {
+            Ok((_, next)) => Some(next.map_or(LOOK_MS, |next| next.since(self.now()).clamp(AGAIN_MS, LOOK_MS))),
             Err(RuntimeError::Stopping) => None,
             Err(error) => {
                 tracing::error!(%error, "what is scheduled could not be started; it is tried again");
