@@ -167,18 +167,13 @@ impl SledStore {
 
     /// A read needs no space: without it sled has met its end, and answers nothing more until it is opened again.
     fn read_failed(&self, error: StoreError) -> StoreError {
-        match error {
-            StoreError::Full { .. } => {
-                let mut poison = self.poison.lock();
-                let what = poison.get_or_insert_with(|| "sled found no space for what it had taken".to_owned());
-                fault::poisoned(self.lock.folder(), what)
-            }
-            StoreError::Damaged { .. } => {
-                suspect::mark(&*self.io, self.lock.folder());
-                error
-            }
-            other => other,
+        suspect::note(&*self.io, self.lock.folder(), &error);
+        if !matches!(error, StoreError::Full { .. }) {
+            return error;
         }
+        let mut poison = self.poison.lock();
+        let what = poison.get_or_insert_with(|| "sled found no space for what it had taken".to_owned());
+        fault::poisoned(self.lock.folder(), what)
     }
 
     fn sound(&self) -> Result<(), StoreError> {

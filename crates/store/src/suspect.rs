@@ -4,15 +4,18 @@
 
 use std::path::{Path, PathBuf};
 
+use flowdeck_engine::ports::store::StoreError;
+
 use crate::io::Io;
 
 fn path(folder: &Path) -> PathBuf {
     folder.join("suspect")
 }
 
-/// Best effort: what was met is said to the caller as well.
-pub(crate) fn mark(io: &dyn Io, folder: &Path) {
-    if !is_marked(folder)
+/// Notes an error that is damage. Best effort: it is said to the caller as well.
+pub(crate) fn note(io: &dyn Io, folder: &Path, error: &StoreError) {
+    if matches!(error, StoreError::Damaged { .. })
+        && !is_marked(folder)
         && let Err(cause) = io.create(&path(folder)).and_then(|mut file| file.sync())
     {
         tracing::warn!(%cause, "the store could not note that it met damage");

@@ -250,8 +250,6 @@ impl Writer {
 
     /// Damage was met: the next open looks at everything.
     fn suspect(&self, error: &StoreError) {
-        if matches!(error, StoreError::Damaged { .. }) {
-            suspect::mark(&*self.options.io, &self.reader.folder);
-        }
+        suspect::note(&*self.options.io, &self.reader.folder, error);
     }
 }
