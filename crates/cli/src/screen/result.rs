@@ -68,6 +68,10 @@ fn scalar(value: &Value) -> String {
             Some(f) if f.fract() == 0.0 && f.abs() < 1e15 => format!("{f:.0}"),
             _ => n.to_string(),
         },
+        Value::Array(items) if items.is_empty() => "none".into(),
+        Value::Array(items) if items.iter().all(|item| !item.is_array() && !item.is_object()) => {
+            items.iter().map(scalar).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }
@@ -83,12 +87,12 @@ mod tests {
     #[test]
     fn a_result_reads_like_a_list() {
         let out = of(serde_json::json!({
-            "staff": 24.0, "share": 0.5, "greetings": ["Welcome, Ada!", {"a": 1}], "none": [], "nobody": null,
+            "staff": 24.0, "share": 0.5, "greetings": ["Welcome, Ada!", {"a": 1}, ["Ada", 2], []], "left": [], "nobody": null,
             "who": {"name": "Ada"}
         }));
         assert_eq!(
             fields(&out, Style::PLAIN),
-            "  staff      24\n  share      0.5\n  greetings\n    - Welcome, Ada!\n    - {\"a\":1}\n  none       []\n  nobody     nothing\n  who\n    name  Ada\n"
+            "  staff      24\n  share      0.5\n  greetings\n    - Welcome, Ada!\n    - {\"a\":1}\n    - Ada, 2\n    - none\n  left       none\n  nobody     nothing\n  who\n    name  Ada\n"
         );
     }
 
