@@ -71,8 +71,17 @@ fn parent() {
     let killed = root.path().join("killed");
     assert!(Command::new("cp").arg("-r").arg(&folder).arg(&killed).status().expect("cp").success());
     drop(store);
+    let lost = root.path().join("lost");
+    assert!(Command::new("cp").arg("-r").arg(&folder).arg(&lost).status().expect("cp").success());
+    std::fs::remove_dir_all(lost.join("sled")).expect("sled's files");
     println!("{:>28}  {:>8}  {:>12}  {:>8}", "", "open", "find waiting", "memory");
-    for (name, folder) in [("after a clean close", &folder), ("again", &folder), ("after a kill", &killed)] {
+    let opens = [
+        ("after a clean close", &folder),
+        ("again", &folder),
+        ("after a kill", &killed),
+        ("built anew from the log", &lost),
+    ];
+    for (name, folder) in opens {
         let own = std::env::current_exe().expect("this program");
         let output = Command::new(own).arg("open").arg(folder).output().expect("a child");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -18,10 +18,11 @@ use crate::log::{
 use crate::read::Reader;
 use crate::{account, check, fault, group, record};
 
-/// Records of about this size go to one frame.
-const FRAME_BYTES: usize = 1 << 20;
-/// Longest frame that is read back.
-const FRAME_BYTES_MAX: usize = 2 * FRAME_BYTES;
+/// Records of about this size go to one frame, which is one batch when sled is built anew: sled's memory grows with its
+/// largest batches (100,000 waiting runs: 880 MiB with frames of 1 MiB, 260 MiB with these).
+const FRAME_BYTES: usize = 64 << 10;
+/// Longest frame that is read back: earlier bases have frames of 1 MiB and a record.
+const FRAME_BYTES_MAX: usize = 2 << 20;
 
 /// What a new base reflects at least: everything before the segment that goes on from it.
 #[derive(Debug, Clone, Copy)]

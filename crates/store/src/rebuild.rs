@@ -17,6 +17,8 @@ use crate::{check, fault, group, record, sled_folder};
 
 /// What is being built; a start finds it gone or begins again.
 const UNFINISHED: &str = "sled.new";
+/// Of a base: after 16 MiB.
+const BATCHES_PER_FLUSH: usize = 256;
 
 /// Replaces `<folder>/sled`, whose old handles are closed. `why` is what was wrong with it.
 pub(crate) fn rebuild(folder: &Path, options: &Options, found: &Found, why: &str) -> Result<(), StoreError> {
@@ -43,7 +45,17 @@ fn fill(reader: &Reader, options: &Options, found: &Found) -> Result<Account, St
     let log = reader.folder.join("log");
     let (mut sequence, mut chain, mut account) = (0, None, Account::default());
     if let Some(piece) = found.kept.base {
-        let from = base::read(&log, piece.sequence, |batch| reader.guarded(|| reader.db.apply_batch(batch)));
+        let mut batches = 0_usize;
+        let from = base::read(&log, piece.sequence, |batch| {
+            reader.guarded(|| reader.db.apply_batch(batch))?;
+            batches += 1;
+            // Memory is bounded by sled's cache only where it may write.
+            if batches.is_multiple_of(BATCHES_PER_FLUSH) {
+                reader.guarded(|| reader.db.flush()).map(drop)
+            } else {
+                Ok(())
+            }
+        });
         let from = from.map_err(|fault| match fault {
             ReadFault::Log(cause) => unusable(cause),
             ReadFault::Store(error) => error,
@@ -55,7 +67,6 @@ fn fill(reader: &Reader, options: &Options, found: &Found) -> Result<Account, St
         let segment = Segment::read(&log, piece.sequence).map_err(unusable)?;
         follow(reader, &mut sequence, &mut chain, &segment)?;
         account = replay(reader, &segment, account)?;
-        // Memory is bounded by sled's cache only where it may write.
         reader.guarded(|| reader.db.flush())?;
         options.point("rebuilding");
     }
