@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowdeck_egress::Egress;
-use flowdeck_engine::ports::{Clock, Store};
+use flowdeck_engine::ports::{Clock, Op, Space, Store};
 use flowdeck_model::app::AppDirectory;
 use flowdeck_model::connect::{ConnectionView, Need, PromptReason, PromptState, PromptView};
 use flowdeck_model::{
@@ -311,19 +311,48 @@ pub enum AuditKind {
     Enable,
     /// It was removed.
     Disconnect,
+    /// The first administrator was made.
+    SetUp,
+    /// Somebody signed in.
+    SignIn,
+    /// Somebody was not let in.
+    SignInRefused,
+    /// Somebody signed out.
+    SignOut,
+    /// A password was set.
+    PasswordSet,
+    /// A user was added.
+    UserAdd,
+    /// A user was given another role.
+    RoleChange,
+    /// A user was shut out.
+    UserDisable,
+    /// A user was let in again.
+    UserEnable,
+    /// A user was removed.
+    UserRemove,
+    /// An API token was made.
+    TokenMake,
+    /// An API token was revoked.
+    TokenRevoke,
 }
 
-/// One audit record. No secret.
+/// One audit record, of a connection or of a person. No secret.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditRecord {
     /// When.
     pub at: Millis,
     /// What.
     pub kind: AuditKind,
-    /// Which connection.
-    pub connection: ConnectionId,
+    /// Which connection, where it is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<ConnectionId>,
     /// Its generation then.
+    #[serde(default)]
     pub generation: u64,
+    /// Who did it, or who was not let in; unknown where nobody has the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub who: Option<String>,
     /// The card, for a use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardName>,
@@ -333,4 +362,14 @@ pub struct AuditRecord {
     /// More, in words.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+}
+
+impl AuditRecord {
+    /// What adds it to a commit. The random bytes tell it from others of the same moment.
+    #[must_use]
+    pub fn op(&self, random: [u8; 8]) -> Op {
+        let mut key = self.at.0.to_be_bytes().to_vec();
+        key.extend_from_slice(&random);
+        Op::Put { space: Space::Audit, key, value: crate::record::encode(self) }
+    }
 }

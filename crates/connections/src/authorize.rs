@@ -105,8 +105,9 @@ impl Inner {
         ops.push(self.audit_op(AuditRecord {
             at: self.now(),
             kind: AuditKind::Use,
-            connection: record.id,
+            connection: Some(record.id),
             generation: record.generation,
+            who: None,
             card: Some(need.card.clone()),
             run: need.step.as_ref().map(|(run, _)| *run),
             detail: String::new(),

@@ -368,17 +368,16 @@ impl Inner {
     }
 
     pub(crate) fn audit_op(&self, record: AuditRecord) -> Op {
-        let mut key = record.at.0.to_be_bytes().to_vec();
-        key.extend_from_slice(&random::bytes::<8>(&*self.parts.random));
-        Op::Put { space: Space::Audit, key, value: encode(&record) }
+        record.op(random::bytes(&*self.parts.random))
     }
 
     pub(crate) fn audit(&self, change: &mut Change, kind: AuditKind, record: &ConnectionRecord, detail: &str) {
         change.delta.ops.push(self.audit_op(AuditRecord {
             at: self.now(),
             kind,
-            connection: record.id,
+            connection: Some(record.id),
             generation: record.generation,
+            who: None,
             card: None,
             run: None,
             detail: detail.to_owned(),

@@ -403,7 +403,7 @@ async fn each_use_is_audited_with_run_and_card_and_a_refusal_of_what_is_off_cost
     let used = bench.ready(&wanted).await;
     let audit = bench.registry.audit(10, None).await.unwrap();
     let uses: Vec<_> = audit.iter().filter(|a| a.kind == AuditKind::Use).collect();
-    assert_eq!((uses.len(), uses[0].connection, uses[0].generation), (1, made.id, 1));
+    assert_eq!((uses.len(), uses[0].connection, uses[0].generation), (1, Some(made.id), 1));
     assert_eq!((uses[0].run, uses[0].card.as_ref()), (wanted.step.as_ref().map(|s| s.0), Some(&wanted.card)));
     bench.registry.switch(made.id, false, "audit").await.unwrap();
     let calls = provider.seen().len();

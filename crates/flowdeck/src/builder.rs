@@ -19,6 +19,7 @@ use crate::clock::{HostClock, SystemClock};
 use crate::error::RuntimeError;
 use crate::folder::DataFolder;
 use crate::host::Host;
+use crate::people::PasswordCost;
 use crate::prompts::PromptHandler;
 use crate::runtime::{Runtime, Wired};
 use crate::starter::{AppStarter, Watched};
@@ -47,6 +48,7 @@ pub struct RuntimeBuilder {
     policy: Policy,
     limits: Limits,
     seed: Option<u64>,
+    password_cost: PasswordCost,
     looks: bool,
 }
 
@@ -87,6 +89,7 @@ impl Default for RuntimeBuilder {
             policy: Policy::default(),
             limits: Limits::default(),
             seed: None,
+            password_cost: PasswordCost::default(),
             looks: false,
         }
     }
@@ -226,6 +229,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// What a check of a password costs; the second recommendation of RFC 9106 where not set.
+    #[must_use]
+    pub fn password_cost(mut self, cost: PasswordCost) -> Self {
+        self.password_cost = cost;
+        self
+    }
+
     /// The data folder, where one is set.
     #[must_use]
     pub fn data_folder(&self) -> Option<&DataFolder> {
@@ -313,7 +323,7 @@ impl RuntimeBuilder {
         }
         let (starter, handler) = (self.starter.clone(), self.handler);
         let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault };
-        Runtime::wire(wired).await
+        Runtime::wire(wired, self.password_cost).await
     }
 
     fn key_here(&self) -> Result<MasterKey, RuntimeError> {

@@ -10,6 +10,8 @@ use flowdeck_engine::ports::StoreError;
 use flowdeck_format::Diagnostic;
 use flowdeck_model::{AppName, Fault, FlowName};
 
+use crate::people::PeopleError;
+
 /// Why the runtime refused. `code()` is stable, the text is for people.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -101,6 +103,9 @@ pub enum RuntimeError {
     /// The connection registry refused.
     #[error(transparent)]
     Connect(ConnectError),
+    /// Something about people was refused.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// The way out could not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -145,6 +150,7 @@ impl RuntimeError {
                 _ => "internal",
             },
             Self::Connect(error) => error.code(),
+            Self::People(error) => error.code(),
             Self::Egress(_) => "egress.setup",
             Self::Store(error) => store_code(error),
         }

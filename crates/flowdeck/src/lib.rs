@@ -12,6 +12,7 @@ mod events;
 mod folder;
 mod host;
 mod manage;
+pub mod people;
 mod prompts;
 mod rehearsal;
 mod runtime;

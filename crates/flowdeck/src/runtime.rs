@@ -21,6 +21,7 @@ use crate::clock::HostClock;
 use crate::error::RuntimeError;
 use crate::events::Events;
 use crate::host::Host;
+use crate::people::PasswordCost;
 use crate::prompts::{Answering, PromptHandler};
 use crate::served::Triggers;
 use crate::starter::AppStarter;
@@ -57,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) stopping: tokio::sync::Mutex<()>,
     pub(crate) answering: Mutex<Option<Answering>>,
     pub(crate) triggers: Triggers,
+    pub(crate) people: crate::people::State,
 }
 
 /// The parts of a runtime, wired.
@@ -85,7 +87,7 @@ impl Runtime {
         crate::RuntimeBuilder::default()
     }
 
-    pub(crate) async fn wire(wired: Wired) -> Result<Self, RuntimeError> {
+    pub(crate) async fn wire(wired: Wired, cost: PasswordCost) -> Result<Self, RuntimeError> {
         let inner = Arc::new(Inner {
             wired,
             closed: AtomicBool::new(false),
@@ -93,6 +95,7 @@ impl Runtime {
             stopping: tokio::sync::Mutex::default(),
             answering: Mutex::default(),
             triggers: Triggers::default(),
+            people: crate::people::State::new(cost),
         });
         let runtime = Self { inner };
         // Runs wait for these apps: a browser that comes back, or a refresh, must find them.
