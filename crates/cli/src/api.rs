@@ -3,6 +3,8 @@
 //! Must never repeat a call that is not safe to repeat.
 //! Tests: every command's test goes through here.
 
+mod people;
+
 use anyhow::Result;
 use flowdeck::connections::{Attempt, Disconnected, SecretText, Tested};
 use flowdeck::engine::{Entry, RunView, Status};

@@ -94,6 +94,10 @@ enum Command {
     Cards(commands::cards::Cards),
     /// Shows and changes rows that flows keep.
     Tables(commands::tables::Tables),
+    /// Who may sign in to the server: add, list, role, disable, reset.
+    People(commands::people::People),
+    /// What programs show to the server: add, list, revoke.
+    Tokens(commands::tokens::Tokens),
     /// Looks whether everything is in place here.
     Doctor(commands::doctor::Doctor),
     /// Tells what an error code means and what to do.
@@ -134,6 +138,8 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Prompts(prompts) => wait(commands::prompts::run(prompts, globals)),
         Command::Runs(runs) => wait(commands::runs::run(runs, globals)),
         Command::Tables(tables) => wait(commands::tables::run(tables, globals)),
+        Command::People(people) => wait(commands::people::run(people, globals)),
+        Command::Tokens(tokens) => wait(commands::tokens::run(tokens, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
     }
 }

@@ -42,7 +42,7 @@ impl Holder {
         runtime.start()?;
         let data = options.data.display().to_string();
         let api = Api::new(runtime, &options.version, &data, options.listen_for_callbacks);
-        let router = api.router();
+        let router = api.local_router();
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(serve(local, router.clone().layer(Extension(FromGuest)), stopped));
         Ok(Self { api, router, stop, serving })
@@ -98,7 +98,7 @@ impl Looker {
     pub(crate) async fn open(options: &SessionOptions) -> Result<Self, RuntimeError> {
         let runtime = options.builder.clone().look().await?;
         let api = Api::new(runtime, &options.version, &options.data.display().to_string(), false);
-        Ok(Self { router: api.router(), api })
+        Ok(Self { router: api.local_router(), api })
     }
 
     pub(crate) fn client(&self) -> Client {

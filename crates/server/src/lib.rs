@@ -9,6 +9,7 @@ mod callback;
 pub mod client;
 mod holder;
 mod pages;
+mod people;
 mod problem;
 mod serve;
 pub mod session;
@@ -16,3 +17,4 @@ mod socket;
 pub mod wire;
 
 pub use api::{Api, BODY_BYTES_MAX};
+pub use people::{RULES, Rule, Site, SiteError, guarded};

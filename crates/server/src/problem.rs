@@ -7,6 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use flowdeck::RuntimeError;
 use flowdeck::connections::ConnectError;
+use flowdeck::people::PeopleError;
 use http::{HeaderValue, StatusCode, header};
 
 use crate::wire::Problem;
@@ -41,7 +42,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let again = self.retry_after_s;
         let mut response = (status, Json(self)).into_response();
+        if let Some(again) = again {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(again));
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         response
@@ -64,6 +69,9 @@ impl From<RuntimeError> for Problem {
         if let Some(fault) = fault {
             problem.remedy = fault.remedy.clone();
         }
+        if let RuntimeError::People(PeopleError::Throttled { after_ms }) = &error {
+            problem.retry_after_s = Some(after_ms.div_ceil(1_000));
+        }
         if problem.status >= 500 {
             tracing::warn!(code, %error, "a request could not be answered");
         }
@@ -79,7 +87,14 @@ impl From<ConnectError> for Problem {
 
 fn status(code: &str) -> StatusCode {
     match code {
-        "run.unknown"
+        "people.sign_in" => StatusCode::UNAUTHORIZED,
+        "people.setup" => StatusCode::FORBIDDEN,
+        "people.throttled" => StatusCode::TOO_MANY_REQUESTS,
+        "people.busy" => StatusCode::SERVICE_UNAVAILABLE,
+        "people.name_taken" | "people.last_administrator" | "people.too_many" => StatusCode::CONFLICT,
+        "people.unknown"
+        | "people.unknown_token"
+        | "run.unknown"
         | "connect.unknown_app"
         | "connect.unknown_connection"
         | "connect.unknown_prompt"
@@ -111,6 +126,11 @@ mod tests {
     fn what_a_caller_did_wrong_is_4xx_and_what_we_cannot_do_is_5xx() {
         for (code, expected) in [
             ("run.unknown", 404),
+            ("people.sign_in", 401),
+            ("people.throttled", 429),
+            ("people.name", 422),
+            ("people.unknown", 404),
+            ("people.last_administrator", 409),
             ("run.not_now", 409),
             ("run.input", 422),
             ("flow.errors", 422),

@@ -4,6 +4,7 @@
 //! Tests: `tests/session.rs`, `tests/callback.rs`.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
+
+use crate::people::Peer;
 
 /// Most connections at once.
 const CONNECTIONS_MAX: usize = 256;
@@ -27,6 +30,11 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Where connections come from.
 pub(crate) trait Accept: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Who is at the other end, where that is an address.
+    fn peer(_: &Self::Stream) -> Option<SocketAddr> {
+        None
+    }
 
     /// The next connection that may be served. `Ok(None)`: one came that may not.
     fn accept(&mut self) -> impl Future<Output = io::Result<Option<Self::Stream>>> + Send;
@@ -49,9 +57,9 @@ pub(crate) async fn serve<A: Accept>(mut from: A, router: Router, mut stop: watc
             () = stopped(&mut stop) => break,
             accepted = from.accept() => match accepted {
                 Ok(Some(stream)) => {
-                    let (router, stop) = (router.clone(), stop.clone());
+                    let (router, stop, peer) = (router.clone(), stop.clone(), A::peer(&stream).map(Peer));
                     connections.spawn(async move {
-                        connection(stream, router, stop).await;
+                        connection(stream, router, peer, stop).await;
                         drop(place);
                     });
                 }
@@ -75,11 +83,14 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-async fn connection<S>(stream: S, router: Router, mut stop: watch::Receiver<bool>)
+async fn connection<S>(stream: S, router: Router, peer: Option<Peer>, mut stop: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: Request<hyper::body::Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let router = router.clone();
         async move { router.oneshot(request.map(axum::body::Body::new)).await }
     });

@@ -15,17 +15,18 @@ mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use flowdeck::Runtime;
 use http::{HeaderValue, StatusCode, header};
 use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::callback::Callbacks;
+use crate::people::{self, Caller};
 use crate::wire::{About, PROTOCOL, Problem};
 
 pub(crate) use body::{Body, Path, Query};
@@ -73,9 +74,14 @@ impl Api {
         Self { shared: Arc::new(shared) }
     }
 
-    /// The routes.
+    /// As [`Self::router`], for the owner of this machine's account.
+    pub(crate) fn local_router(&self) -> Router {
+        self.router().layer(Extension(Caller::Local))
+    }
+
+    /// The routes, for whoever was let in. Those of people answer 401 unless [`crate::guarded`] says who asks.
     pub fn router(&self) -> Router {
-        let answers = Router::new()
+        let answers = people::routes::add(Router::new())
             .route("/v1/about", get(about))
             .route("/v1/flows/check", post(flows::check))
             .route("/v1/preflight", post(flows::preflight))

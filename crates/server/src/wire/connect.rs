@@ -85,8 +85,8 @@ pub struct Paste {
     pub text: SecretText,
 }
 
-/// A secret on its way to the holder, over the local socket; answers never use this.
-fn sent<S: serde::Serializer>(secret: &SecretText, s: S) -> Result<S::Ok, S::Error> {
+/// A secret on its way to the holder, over the local socket; of answers only the one that makes a token uses this.
+pub(super) fn sent<S: serde::Serializer>(secret: &SecretText, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(secret.expose())
 }
 
@@ -126,7 +126,7 @@ pub struct Switch {
     pub reason: String,
 }
 
-/// `GET /v1/audit?limit=&before=`: what was done with connections, newest first.
+/// `GET /v1/audit?limit=&before=`: what was done with connections and by people, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AuditList {
     /// The records.

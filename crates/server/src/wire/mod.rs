@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 
 mod connect;
 mod library;
+mod people;
 mod rehearse;
 
 pub use connect::*;
 pub use library::*;
+pub use people::*;
 pub use rehearse::*;
 
 /// Version of this protocol; a command talks only to a holder of the same one.
@@ -205,6 +207,9 @@ pub struct Problem {
     /// What to do next.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remedy: String,
+    /// When to try again, in seconds; in the header `Retry-After` too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
     /// What is wrong with a flow file, each as `Diagnostic::to_json`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Value>,
