@@ -186,6 +186,6 @@ fn read(file: &Path) -> Result<SecretText> {
         true => Box::new(std::io::stdin().lock()),
         false => Box::new(std::fs::File::open(file).with_context(|| format!("open {}", file.display()))?),
     };
-    reader.take(FILE_BYTES_MAX).read_to_string(&mut *text).with_context(|| format!("read {}", file.display()))?;
+    reader.take(FILE_BYTES_MAX).read_to_string(&mut text).with_context(|| format!("read {}", file.display()))?;
     Ok(SecretText::new(text.lines().next().unwrap_or_default()))
 }
