@@ -3,6 +3,7 @@
 //! Must never keep a secret longer than the call that brought it, nor answer with one.
 //! Tests: `tests/api.rs`, `tests/callback.rs`.
 
+use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use flowdeck::Runtime;
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use super::{Api, Body, Path, Query};
 use crate::callback::Prepared;
+use crate::people::Caller;
 use crate::wire::{
     AuditList, Bind, Confirm, Connect, ConnectionList, Paste, Problem, PromptList, Rename, SurfaceName, Switch,
     UseConnection,
@@ -66,7 +68,11 @@ pub(crate) async fn bind(State(api): State<Api>, Body(bind): Body<Bind>) -> Resu
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn begin(State(api): State<Api>, Body(asked): Body<Connect>) -> Result<Json<Attempt>, Problem> {
+pub(crate) async fn begin(
+    State(api): State<Api>,
+    caller: Option<Extension<Caller>>,
+    Body(asked): Body<Connect>,
+) -> Result<Json<Attempt>, Problem> {
     let runtime = api.runtime()?;
     let callbacks = api.shared.callbacks.as_ref().filter(|_| asked.surface == SurfaceName::Browser);
     let prepared = match (callbacks, redirect_policy(&runtime, &asked).await?) {
@@ -93,7 +99,12 @@ pub(crate) async fn begin(State(api): State<Api>, Body(asked): Body<Connect>) ->
     if let Some(callbacks) = callbacks {
         callbacks.begun(prepared, attempt.as_ref().ok()).await;
     }
-    Ok(Json(attempt?))
+    let attempt = attempt?;
+    // The same person can go on with it in the pages.
+    if let Some(name) = caller.as_ref().and_then(|caller| caller.name()) {
+        api.shared.begun.add(&attempt, name);
+    }
+    Ok(Json(attempt))
 }
 
 /// How the app wants its redirect URI, where the method that will be used asks for consent in a browser.

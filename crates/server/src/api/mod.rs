@@ -4,7 +4,7 @@
 //! Tests: `tests/api.rs`.
 
 mod body;
-mod connect;
+pub(crate) mod connect;
 mod events;
 mod flows;
 mod library;
@@ -26,7 +26,7 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::callback::Callbacks;
-use crate::people::{self, Caller};
+use crate::people::{self, Begun, Caller};
 use crate::wire::{About, PROTOCOL, Problem};
 
 pub(crate) use body::{Body, Path, Query};
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) streams: watch::Sender<usize>,
     closed: watch::Sender<bool>,
     pub(crate) callbacks: Option<Callbacks>,
+    pub(crate) begun: Begun,
 }
 
 /// Marks a request that came from another process.
@@ -70,6 +71,7 @@ impl Api {
             streams: watch::Sender::new(0),
             closed: watch::Sender::new(false),
             callbacks,
+            begun: Begun::default(),
         };
         Self { shared: Arc::new(shared) }
     }

@@ -15,7 +15,7 @@ use crate::wire::Problem;
 const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:2rem 1rem}\
 main{max-width:28rem;margin:0 auto}\
 label{display:block;margin:1rem 0 .25rem;font-weight:600}\
-input{box-sizing:border-box;width:100%;font:inherit;padding:.5rem;border:1px solid #777;border-radius:.25rem}\
+input,select{box-sizing:border-box;width:100%;font:inherit;padding:.5rem;border:1px solid #777;border-radius:.25rem}\
 button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem}\
 :focus-visible{outline:3px solid #1a73e8;outline-offset:2px}\
 [role=alert],[role=status]{border-left:.3rem solid;padding:.25rem .75rem}\
@@ -46,7 +46,7 @@ impl Notice {
 /// Where to go after signing in: one of our own pages, whatever was asked for.
 pub(super) fn own_page(to: &str) -> &str {
     let id = to.strip_prefix("/connect/");
-    let is_attempt = id.is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    let is_attempt = id.is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
     if is_attempt { to } else { "/account" }
 }
 
@@ -94,6 +94,7 @@ pub(super) fn sign_in(to: &str, notice: Option<&Notice>) -> Response {
 pub(super) fn account(name: &PersonName, role: Role, notice: Option<&Notice>) -> Response {
     let body = format!(
         "<p>You are signed in as <strong>{}</strong>, {role}.</p>\n\
+         <p><a href=\"/connect\">What waits for a connection</a></p>\n\
          <form method=\"post\" action=\"/logout\">\n<button type=\"submit\">Sign out</button>\n</form>\n\
          <h2>Change the password</h2>\n<p>Your other sessions end.</p>\n\
          <form method=\"post\" action=\"/account/password\">\n{}{}\
@@ -162,7 +163,7 @@ mod tests {
 
     #[test]
     fn only_pages_of_ours_are_gone_to() {
-        assert_eq!(own_page("/connect/0a-1b"), "/connect/0a-1b");
+        assert_eq!(own_page("/connect/att_0a1b"), "/connect/att_0a1b");
         for foreign in [
             "",
             "/",

@@ -3,7 +3,10 @@
 //! Must never let a request through for which no row of the table speaks.
 //! Tests: `tests/people.rs`, `tests/people_guard.rs`.
 
+mod begun;
 mod caller;
+mod connect;
+mod connect_html;
 mod cookie;
 mod doors;
 mod guard;
@@ -20,6 +23,7 @@ use axum::middleware;
 
 use crate::api::Api;
 
+pub(crate) use begun::Begun;
 pub(crate) use caller::Caller;
 pub(crate) use doors::Peer;
 pub use site::{Site, SiteError};
@@ -35,6 +39,6 @@ pub(crate) struct Guard {
 /// The whole API for people and programs that are not this machine's user, with the pages to sign in.
 pub fn guarded(api: &Api, site: Site) -> Router {
     let guard = Guard { api: api.clone(), site: Arc::new(site) };
-    let routes = api.router().merge(doors::router(guard.clone()));
+    let routes = api.router().merge(doors::router(guard.clone())).merge(connect::router().with_state(guard.clone()));
     routes.layer(middleware::from_fn_with_state(guard, guard::guard))
 }

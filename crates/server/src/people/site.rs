@@ -77,6 +77,11 @@ impl Site {
         }
     }
 
+    /// Whether people know it by a public URL.
+    pub(crate) fn is_public(&self) -> bool {
+        self.public.is_some()
+    }
+
     pub(crate) fn cookie(&self) -> &str {
         &self.cookie
     }

@@ -119,6 +119,11 @@ pub const RULES: &[Rule] = &[
     page(in_person(viewer("GET", People, "/account"))),
     page(in_person(viewer("POST", People, "/account/password"))),
     page(in_person(viewer("POST", People, "/logout"))),
+    page(in_person(builder("GET", Connections, "/connect"))),
+    page(in_person(builder("GET", Connections, "/connect/{id}"))),
+    page(in_person(builder("POST", Connections, "/connect/{id}"))),
+    // Only who began the attempt that it answers gets further.
+    page(in_person(builder("GET", Connections, "/oauth/callback/{app}"))),
 ];
 
 /// What the table says of a route.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use flowdeck::Runtime;
 use flowdeck::connections::SecretText;
 use flowdeck::people::{Area, NewToken, PasswordCost, People, Role};
+use flowdeck::{Runtime, RuntimeBuilder};
 use flowdeck_server::{Api, Site, guarded};
 use flowdeck_sim::FakeClock;
 use http::{HeaderMap, Request};
@@ -81,9 +81,13 @@ impl Answer {
 
 /// Nobody is there yet.
 pub(crate) async fn empty(public: Option<&str>) -> Place {
+    with(Runtime::builder().memory().password_cost(PasswordCost::Small), public).await
+}
+
+/// As [`empty`], with a runtime of one's own.
+pub(crate) async fn with(builder: RuntimeBuilder, public: Option<&str>) -> Place {
     let clock = Arc::new(FakeClock::default());
-    let builder = Runtime::builder().memory().clock(clock.clone()).password_cost(PasswordCost::Small);
-    let runtime = builder.open().await.unwrap();
+    let runtime = builder.clock(clock.clone()).open().await.unwrap();
     let api = Api::new(runtime.clone(), "1", "here", false);
     let site = Site::new("127.0.0.1:8918".parse().unwrap(), public).unwrap();
     Place { router: guarded(&api, site), people: runtime.people(), runtime, clock }
