@@ -42,6 +42,24 @@ async fn links_of_okta_are_followed_and_keep_the_filter() {
 }
 
 #[tokio::test]
+async fn the_first_is_one_and_the_first_two_hundred_are_no_more() {
+    let server = Server::start(|_| {
+        let groups: Vec<Value> = (0..300).map(|n| json!({"id": format!("g{n}"), "profile": {"name": "a"}})).collect();
+        reply(200, "Link: </api/v1/groups?after=2>; rel=\"next\"\r\n", &json!(groups))
+    })
+    .await;
+    for (set, most) in [("First Matching Record", 1), ("First 200 Matching Records", 200)] {
+        let outcome = call(&server.url, "okta/searchGroups", json!({"Query": "a", "resultSet": set}), None).await;
+        let CardOutcome::Done { outputs, next_page } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(outputs.get("Groups").as_array().unwrap().len(), most, "{set}");
+        assert_eq!((outputs.get("ID"), next_page), (&json!("g0"), None), "{set}");
+    }
+    let outcome = call(&server.url, "okta/searchGroups", json!({"Query": "a"}), None).await;
+    let CardOutcome::Done { outputs, next_page } = outcome else { panic!("{outcome:?}") };
+    assert!(outputs.get("Groups").as_array().unwrap().len() == 300 && next_page.is_some());
+}
+
+#[tokio::test]
 async fn cursors_of_the_playground_are_followed() {
     let server = Server::start(|head| {
         let next = if head.contains("cursor=c2") { Value::Null } else { json!("c2") };
