@@ -1,6 +1,6 @@
 //! Okta exports on the command line: found by content, turned into the native text that everything else takes.
 //!
-//! Must never change an export, nor run a flow whose cards are not there.
+//! Must never change an export, nor guess which of several flows is meant.
 //! Tests: `crates/cli/tests/exports.rs`.
 
 use std::path::Path;
@@ -58,7 +58,14 @@ pub(crate) fn native(source: Source, flow: Option<&str>, cards: &Cards) -> Resul
             let diagnostics = read.diagnostics.iter().map(Diagnostic::to_json).collect();
             bail!(WrongFile { text: text.trim_start().to_owned(), diagnostics })
         }
-        (None, _) => bail!(usage(format!("{} holds several flows; choose one:{}", source.name, known()))),
+        (None, several) => {
+            // A helper is run by what calls it, so it is not what a person means without saying so.
+            let mut starts = several.iter().filter(|flow| flow.start != "helper");
+            match (starts.next(), starts.next()) {
+                (Some(only), None) => only,
+                _ => bail!(usage(format!("{} holds several flows; choose one:{}", source.name, known()))),
+            }
+        }
     };
     let Some(whole) = read.export.whole(&chosen.flow) else {
         bail!(WrongFile::new(format!("{}: the flow `{}` cannot be read", source.name, chosen.title)))

@@ -43,6 +43,17 @@ fn a_good_file_passes_and_a_wrong_one_says_where() {
 }
 
 #[test]
+fn cards_in_lanes_and_helpers_are_counted_too() {
+    let lanes = "flow: a\ncards:\n  - id: choose\n    if: ${true}\n    then:\n      - { id: now, card: date/now }\n      \
+                 - { id: call, call_flow: other }\n    else:\n      - return: {}\n\
+                 helpers:\n  other:\n    cards:\n      - return: { x: 1 }\n";
+    let lanes = file(lanes);
+    let out = flowdeck(&["check", lanes.path().to_str().unwrap()]);
+    let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert!(text.contains("1 flow, 5 cards, no errors"), "{text}");
+}
+
+#[test]
 fn fmt_keeps_comments_and_is_idempotent() {
     let good = file(GOOD);
     let path = good.path().to_str().unwrap();

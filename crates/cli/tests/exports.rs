@@ -69,11 +69,34 @@ fn what_is_wrong_is_said() {
     assert!(said(&cut).contains("cut off"), "{}", said(&cut));
     let unknown = EXPORT.replace("root:kernel:string:0.0.1:compose", "root:channels:http:acme:1.0.0:doThing");
     std::fs::write(folder.path().join("unknown.flopack"), unknown).unwrap();
+    let checked = flowdeck(folder.path(), &["check", "unknown.flopack"]);
+    assert!(checked.status.success() && said(&checked).contains("warning[unbound-card]"), "{}", said(&checked));
     let run = flowdeck(folder.path(), &["run", "unknown.flopack", "--no-input"]);
-    assert_eq!(run.status.code(), Some(65), "{}", said(&run));
-    assert!(said(&run).contains("acme"), "{}", said(&run));
+    assert_eq!(run.status.code(), Some(1), "{}", said(&run));
+    assert!(said(&run).contains("no app or function offers `acme/doThing`"), "{}", said(&run));
     std::fs::write(folder.path().join("none.yaml"), "flow: x\ncards: []\n").unwrap();
     assert_eq!(flowdeck(folder.path(), &["import", "none.yaml", "--out", "f"]).status.code(), Some(65));
+}
+
+#[test]
+fn the_only_flow_that_is_no_helper_needs_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tree: serde_json::Value = serde_json::from_str(EXPORT).unwrap();
+    let mut other = |id: &str, name: &str, start: &str| {
+        let mut flow = tree["data"]["flos"]["f1"].clone();
+        (flow["id"], flow["name"]) = (id.into(), name.into());
+        flow["data"]["methods"][0]["address"] = format!("root:kernel:control:0.0.1:{start}").into();
+        tree["data"]["flos"][id] = flow;
+        std::fs::write(folder.path().join("a.flopack"), tree.to_string()).unwrap();
+        flowdeck(folder.path(), &["run", "a.flopack", "--json", "--no-input"])
+    };
+    let one = other("f2", "A helper", "callable");
+    assert!(one.status.success() && said(&one).contains("\"greeting\":\"Hello!\""), "{}", said(&one));
+    let two = other("f3", "Say more", "noop");
+    assert_eq!(two.status.code(), Some(2), "{}", said(&two));
+    for name in ["--flow say-hello ", "--flow a-helper ", "--flow say-more "] {
+        assert!(said(&two).contains(name), "{}", said(&two));
+    }
 }
 
 #[test]

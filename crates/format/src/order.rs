@@ -39,9 +39,9 @@ pub(crate) const LINKED_HELPER: &[&str] = &["file", "flow"];
 /// Keys of a slot.
 pub(crate) const SLOT: &[&str] = &["app", "nickname", "scopes"];
 /// Keys of `on`.
-pub(crate) const ON: &[&str] = &["schedule", "endpoint", "id", "card", "slot", "with"];
+pub(crate) const ON: &[&str] = &["schedule", "endpoint", "id", "card", "slot", "unbound", "with"];
 /// Keys of `on` for an event card.
-pub(crate) const EVENT: &[&str] = &["id", "card", "slot", "with"];
+pub(crate) const EVENT: &[&str] = &["id", "card", "slot", "unbound", "with"];
 /// Keys of a schedule.
 pub(crate) const SCHEDULE: &[&str] = &["cron", "timezone", "missed", "within", "overlap"];
 /// Keys of an endpoint.
@@ -55,7 +55,7 @@ pub(crate) const LANE: &[&str] = &["cards", "give"];
 /// Keys of a branch of `else_if`.
 pub(crate) const BRANCH: &[&str] = &["when", "cards", "give"];
 /// Keys of `pages`.
-pub(crate) const PAGES: &[&str] = &["card", "slot", "with"];
+pub(crate) const PAGES: &[&str] = &["card", "slot", "unbound", "with"];
 /// Keys of `return_raw`.
 pub(crate) const RETURN_RAW: &[&str] = &["status", "headers", "body", "go_on"];
 /// Keys of `return_error`.
@@ -68,7 +68,7 @@ pub(crate) const COMMON: &[&str] = &["id", "title", "note", "disabled", "timeout
 
 /// The kinds of cards by their word, each with its keys in order.
 pub(crate) const KINDS: &[(&str, &[&str])] = &[
-    ("card", &["card", "slot", "with", "retry", "in_doubt"]),
+    ("card", &["card", "slot", "unbound", "with", "retry", "in_doubt"]),
     ("if", &["if", "then", "else"]),
     ("else_if", &["else_if", "else"]),
     ("assign_if", &["assign_if", "then", "else"]),
@@ -98,6 +98,7 @@ pub(crate) const CARD: &[&str] = &[
     "disabled",
     "card",
     "slot",
+    "unbound",
     "if",
     "else_if",
     "assign_if",

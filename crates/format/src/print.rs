@@ -156,6 +156,9 @@ fn trigger(on: &Trigger) -> Option<Value> {
             if let Some(slot) = &event.slot {
                 out.insert("slot".into(), slot.as_str().into());
             }
+            if event.unbound {
+                out.insert("unbound".into(), true.into());
+            }
             cards::put_mappings(&mut out, "with", &event.with);
             Value::Object(out)
         }

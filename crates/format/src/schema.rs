@@ -127,7 +127,7 @@ fn key_schema(what: &str, key: &str) -> Value {
         (_, "when_not_connected") => words(WHEN_NOT_CONNECTED),
         ("schedule", "missed") => words(MISSED),
         ("schedule", "overlap") => words(OVERLAP),
-        (_, "keep_data" | "required" | "secret" | "disabled") => json!({ "type": "boolean" }),
+        (_, "keep_data" | "required" | "secret" | "disabled" | "unbound") => json!({ "type": "boolean" }),
         (_, "helpers") => json!({
             "type": "object", "propertyNames": reference("plain_name"),
             "additionalProperties": { "if": { "required": ["file"] }, "then": reference("linked_helper"), "else": reference("helper") }

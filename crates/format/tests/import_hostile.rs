@@ -160,6 +160,19 @@ fn nested_without_end() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_told() {
+    let text = sample().to_string();
+    let twice = text.replacen(r#""name":"Main""#, r#""name":"Main","name":"Other""#, 1);
+    assert_ne!(text, twice);
+    let (found, diagnostics) = survive(twice.as_bytes());
+    assert_eq!(found.unwrap().report.flows[0].title, "Other");
+    let told: Vec<_> = diagnostics.iter().map(|d| (d.code, d.severity, d.path.as_str())).collect();
+    assert_eq!(told, [("export-key-twice", Severity::Warning, "data.flos.f.name")]);
+    let many = text.replacen(r#""name":"Main""#, &r#""name":"Main","#.repeat(100_000).trim_end_matches(','), 1);
+    assert!(survive(many.as_bytes()).1.len() <= 100);
+}
+
+#[test]
 fn twice_the_same_and_many_names() {
     let twice = flow_data(
         vec![

@@ -121,6 +121,9 @@ pub struct EventCard {
     /// The connection it listens with.
     #[serde(default)]
     pub slot: Option<SlotName>,
+    /// Whether it is known that no app offers it (yet).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbound: bool,
     /// Its options.
     #[serde(default)]
     pub with: Mappings,
@@ -372,6 +375,9 @@ pub struct Call {
     /// The connection slot.
     #[serde(default)]
     pub slot: Option<SlotName>,
+    /// Whether it is known that nothing offers it (yet): it fails when a run comes to it, and only then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbound: bool,
     /// Its inputs.
     #[serde(default)]
     pub with: Mappings,

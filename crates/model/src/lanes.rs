@@ -3,7 +3,7 @@
 //! Must never miss a lane: a new kind of card does not compile before it says here where its cards are.
 //! Tests: below.
 
-use crate::flow::{Card, CardKind};
+use crate::flow::{Card, CardKind, Flow};
 use crate::names::CardId;
 
 impl Card {
@@ -63,6 +63,21 @@ impl CardKind {
             | Self::ReturnError { .. }
             | Self::Wait(_) => Vec::new(),
         }
+    }
+}
+
+impl Flow {
+    /// How many cards it has, those in lanes and helpers too.
+    #[must_use]
+    pub fn card_count(&self) -> usize {
+        let mut lists: Vec<&[Card]> = self.helpers.values().map(|helper| helper.cards.as_slice()).collect();
+        lists.push(&self.cards);
+        let mut count = 0;
+        while let Some(cards) = lists.pop() {
+            count += cards.len();
+            lists.extend(cards.iter().flat_map(|card| card.kind.lanes()));
+        }
+        count
     }
 }
 

@@ -100,7 +100,9 @@ async fn seed(scenario: &Test, sample: &Sample, flow: &Flow, world: &World, opaq
         }
         let table: TableName = table.parse().map_err(|_| format!("`{table}` is no table name"))?;
         for (at, row) in rows.as_array().into_iter().flatten().enumerate() {
-            let mut values = row.as_object().cloned().unwrap_or_default();
+            // As a card would have made it: what a scenario leaves out holds the column's default.
+            let mut values = sample.defaults.get(table.as_str()).cloned().unwrap_or_default();
+            values.extend(row.as_object().cloned().unwrap_or_default());
             values.remove("Row ID");
             let op = TableOp::Create { table: table.clone(), values };
             let made = world.table(&op).await.map_err(|e| format!("table `{name}`: {e}"))?;

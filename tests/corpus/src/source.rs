@@ -9,6 +9,7 @@ use flowdeck_format::Severity;
 use flowdeck_format::import::{self, Export};
 use flowdeck_model::{Card, CardKind, Catalogue, Flow, StepPath, Value};
 use indexmap::IndexMap;
+use serde_json::Map;
 
 /// A field as the export declares it.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub(crate) struct Sample {
     pub(crate) starts: HashMap<String, Vec<Declared>>,
     /// Tables here by their name and id there.
     pub(crate) tables: HashMap<String, String>,
+    /// What rows that are made in Okta hold in text columns that nobody fills in, by table here.
+    pub(crate) defaults: HashMap<String, Map<String, Value>>,
 }
 
 impl Sample {
@@ -62,6 +65,7 @@ impl Sample {
             outputs: HashMap::new(),
             starts: HashMap::new(),
             tables: HashMap::new(),
+            defaults: HashMap::new(),
             export,
         };
         sample.index(&tree["data"]);
@@ -76,7 +80,12 @@ impl Sample {
         }
         // Two tables may have one title there: the first keeps it, here and there.
         for table in &self.export.report.tables {
-            let title = data["tables"][&table.export_id]["name"].as_str().unwrap_or_default();
+            let there = &data["tables"][&table.export_id];
+            let title = there["name"].as_str().unwrap_or_default();
+            let columns = there["data"]["structure"].as_array().into_iter().flatten();
+            let texts = columns.filter(|c| c["type"] == "str" && c["default"].is_string());
+            let texts = texts.filter_map(|c| Some((c["name"].as_str()?.to_owned(), c["default"].clone())));
+            self.defaults.insert(table.table.clone(), texts.collect());
             for name in [table.table.as_str(), table.export_id.as_str(), title] {
                 self.tables.entry(name.to_owned()).or_insert_with(|| table.table.clone());
             }

@@ -90,7 +90,7 @@ fn content(path: &Path, source: &Source, cards: &flowdeck::Cards) -> (String, Ve
         return (count(read.tests.len() as u64, "test"), read.diagnostics);
     }
     let (checked, _) = files::read(source, cards);
-    let all: usize = checked.flows.iter().map(|f| f.cards.len()).sum();
+    let all: usize = checked.flows.iter().map(flowdeck::model::Flow::card_count).sum();
     let words = format!("{}, {}", count(checked.flows.len() as u64, "flow"), count(all as u64, "card"));
     (words, checked.diagnostics)
 }

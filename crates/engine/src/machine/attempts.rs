@@ -11,7 +11,7 @@ use flowdeck_model::{EffectClass, Fault, FaultCode, Fields, InDoubt, Value};
 use super::coerce;
 use super::context::Context;
 use super::event::{Effect, LookedUp};
-use super::program::Node;
+use super::program::{Fill, Node};
 use super::scope;
 use super::state::{Container, FrameId, Held, Step};
 use crate::driver::api::Settlement;
@@ -45,8 +45,13 @@ impl Context<'_> {
             return self.begin_event(id, node);
         }
         if node.decl.is_none() {
-            return Err(Fault::new(FaultCode::UnknownCard, format!("there is no card `{}`", call.card))
-                .remedy("check its name, or add the app file that has it"));
+            let (what, remedy) = match call.unbound {
+                true => {
+                    ("no app or function offers", "add an app file that offers it, or put another card in its place")
+                }
+                false => ("there is no card", "check its name, or add the app file that has it"),
+            };
+            return Err(Fault::new(FaultCode::UnknownCard, format!("{what} `{}`", call.card)).remedy(remedy));
         }
         if self.stops_at_limit(id, node) {
             return Ok(());
@@ -85,13 +90,15 @@ impl Context<'_> {
     pub(super) fn inputs(&self, id: FrameId, node: &Node) -> Result<Fields, Fault> {
         let (Some(call), Some(decl)) = (node.call(), &node.decl) else { return Ok(Fields::new()) };
         let scope = self.scope(id, None);
-        let mut given = Fields::with_capacity(call.with.len());
-        for ((key, mapping), constant) in call.with.iter().zip(&node.constants) {
-            let value = match constant {
-                Some(value) => Arc::clone(value),
-                None => scope::field(&scope, key, mapping)?,
-            };
-            given.share(key.clone(), value);
+        let mut given = Fields::with_capacity(node.fills.len());
+        for fill in &node.fills {
+            match fill {
+                Fill::Constant(key, value) => given.share(key.clone(), Arc::clone(value)),
+                Fill::Mapped(at) => {
+                    let Some((key, mapping)) = call.with.get_index(*at) else { continue };
+                    given.share(key.clone(), scope::field(&scope, key, mapping)?);
+                }
+            }
         }
         coerce::inputs(&decl.inputs, decl.more_inputs.as_ref(), given)
     }

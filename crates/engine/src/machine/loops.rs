@@ -20,6 +20,8 @@ use super::state::{Container, End, FrameId, Local, LoopState, Role, Step};
 const CONCURRENCY_MAX: u32 = 200;
 /// Most errors listed by a loop that goes on.
 const ERRORS_MAX: usize = 1_000;
+/// From so many items on, rounds share the list instead of copying their items out of it.
+const ITEMS_SHARED_MIN: usize = 64;
 /// Most pages of one loop: a provider that never ends must not keep us for ever.
 const PAGES_MAX: u64 = 100_000;
 
@@ -149,8 +151,12 @@ impl Context<'_> {
         }
         if let Some(each) = each(&node.card.kind) {
             let place = usize::try_from(index - l.base).unwrap_or(usize::MAX);
-            let item = l.items.get(place).cloned().unwrap_or(Value::Null);
-            locals.push((each.name.clone(), Local::Value(Arc::new(item))));
+            // In a stored state a long list stands once; a short one would stand there again for each round.
+            let item = match l.items.as_array().map_or(0, Vec::len) {
+                0..ITEMS_SHARED_MIN => Local::Value(Arc::new(l.items.get(place).cloned().unwrap_or(Value::Null))),
+                _ => Local::Item(Arc::clone(&l.items), place),
+            };
+            locals.push((each.name.clone(), item));
             if let Some(name) = &each.index {
                 locals.push((name.clone(), Local::Value(Arc::new(Value::from(index)))));
             }

@@ -83,8 +83,18 @@ pub struct Node {
     pub decl: Option<Arc<CardDecl>>,
     /// Whether this is the event card, step 0.
     pub is_event: bool,
-    /// The inputs of its call that are constants, by position: shared by all its steps.
-    pub constants: Vec<Option<Arc<Value>>>,
+    /// How the inputs of its call are filled, in the order of their declaration: nothing is left for the card's
+    /// defaults to fill in at each step.
+    pub fills: Vec<Fill>,
+}
+
+/// How an input is filled.
+#[derive(Debug)]
+pub enum Fill {
+    /// With the same value in all steps, which share it.
+    Constant(String, Arc<Value>),
+    /// By the mapping at this position of the call.
+    Mapped(usize),
 }
 
 impl Node {
@@ -131,7 +141,8 @@ impl Program {
         let mut compiler = Compiler { cards, blocks: Vec::new(), helper: None, flow: flow.name.clone() };
         let mut list = std::mem::take(&mut rest.cards);
         if let Trigger::Event(event) = &rest.on {
-            let call = Call { card: event.card.clone(), slot: event.slot.clone(), with: Mappings::new() };
+            let (card, slot) = (event.card.clone(), event.slot.clone());
+            let call = Call { card, slot, unbound: event.unbound, with: Mappings::new() };
             list.insert(0, Card::new(event.id.clone(), CardKind::Call(call)));
         }
         let main = compiler.block(list, Mappings::new(), 0)?;
@@ -193,7 +204,8 @@ impl Program {
     /// What a card needs of a connection; `None` where it needs none or its slot is not declared.
     #[must_use]
     pub fn need(&self, block: BlockId, node: &Node) -> Option<Need> {
-        let call = node.call()?;
+        // What nothing offers has nothing to connect to.
+        let call = node.call().filter(|call| !call.unbound || node.decl.is_some())?;
         let app = node.decl.as_ref().and_then(|d| d.app.clone());
         if app.is_none() && !(node.is_event && call.slot.is_some()) {
             return None;
@@ -265,11 +277,23 @@ impl Program {
     }
 }
 
-fn constant(mapping: &Mapping) -> Option<Arc<Value>> {
-    match mapping {
-        Mapping::Literal(value) => Some(Arc::new(value.clone())),
-        _ => None,
+fn fills(with: &Mappings, decl: &CardDecl) -> Vec<Fill> {
+    let mut fills = Vec::with_capacity(with.len().max(decl.inputs.len()));
+    for field in &decl.inputs {
+        let constant = |value: &Value| Fill::Constant(field.key.clone(), Arc::new(value.clone()));
+        match (with.get_full(&field.key), &field.default) {
+            (None, default) => fills.extend(default.as_ref().map(constant)),
+            (Some((.., Mapping::Literal(Value::Null))), Some(default)) => fills.push(constant(default)),
+            (Some((.., Mapping::Literal(value))), _) => fills.push(constant(value)),
+            (Some((at, ..)), _) => fills.push(Fill::Mapped(at)),
+        }
     }
+    let more = with.iter().enumerate().filter(|(_, (key, _))| decl.input(key).is_none());
+    fills.extend(more.map(|(at, (key, mapping))| match mapping {
+        Mapping::Literal(value) => Fill::Constant(key.clone(), Arc::new(value.clone())),
+        _ => Fill::Mapped(at),
+    }));
+    fills
 }
 
 struct Compiler<'a> {
@@ -289,9 +313,9 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(cards.len());
         for mut card in cards {
             let lanes = self.lanes(&mut card.kind, depth + 1)?;
-            let mut node = Node { card, lanes, decl: None, is_event: false, constants: Vec::new() };
+            let mut node = Node { card, lanes, decl: None, is_event: false, fills: Vec::new() };
             node.decl = node.call().and_then(|c| self.cards.card(&c.card));
-            node.constants = node.call().map(|c| c.with.values().map(constant).collect()).unwrap_or_default();
+            node.fills = node.call().zip(node.decl.as_deref()).map(|(c, d)| fills(&c.with, d)).unwrap_or_default();
             nodes.push(node);
         }
         let index = nodes.iter().enumerate().map(|(i, n)| (n.card.id.clone(), i)).collect();

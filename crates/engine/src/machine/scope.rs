@@ -26,6 +26,7 @@ impl<'a> FrameScope<'a> {
         if let Some((_, local)) = frame.locals.iter().find(|(n, _)| n.as_str() == name) {
             return Some(match local {
                 Local::Value(value) => Root::Value(value),
+                Local::Item(list, at) => Root::Part(list.get(*at).unwrap_or(&Value::Null)),
                 Local::Fields(fields) => Root::Fields(fields),
             });
         }

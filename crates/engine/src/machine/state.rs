@@ -137,6 +137,8 @@ pub struct Frame {
 pub enum Local {
     /// One value.
     Value(Arc<Value>),
+    /// An item where it lies in its list, which all rounds share.
+    Item(Arc<Value>, usize),
     /// Named values.
     Fields(Fields),
 }

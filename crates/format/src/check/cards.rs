@@ -79,7 +79,7 @@ impl Checker<'_, '_> {
     }
 
     fn call(&mut self, call: &Call, node: &Node, scope: &Scope) -> Option<std::sync::Arc<flowdeck_model::CardDecl>> {
-        let decl = self.declaration(&call.card, node, false);
+        let decl = self.declaration(&call.card, node, false, call.unbound);
         match &decl {
             Some(decl) => {
                 self.slot(decl, call.slot.as_ref(), node);

@@ -40,7 +40,7 @@ impl Checker<'_, '_> {
 
     fn slots(&mut self, node: &Node) {
         for (name, slot) in &self.flow.slots {
-            if !self.catalogue.has_app(&slot.app) {
+            if !self.catalogue.has_app(&slot.app) && !lists::is_unbound(self.flow, name) {
                 let entry = node.get("slots").and_then(|n| n.get(name.as_str()));
                 let span = entry.map_or(0..0, |n| n.get("app").unwrap_or(n).span.clone());
                 let apps = self.catalogue.apps();
@@ -106,12 +106,13 @@ impl Checker<'_, '_> {
             }
             Trigger::Event(event) => {
                 let Some(on) = on else { return };
-                if let Some(decl) = self.declaration(&event.card, on, true) {
+                if let Some(decl) = self.declaration(&event.card, on, true, event.unbound) {
                     self.slot(&decl, event.slot.as_ref(), on);
                     let what = format!("`{}`", event.card);
                     self.fill(&what, &event.with, &decl.inputs, decl.more_inputs.as_ref(), on, scope);
                     scope.add(event.id.as_str(), Shape::card(decl.outputs.clone(), decl.more_outputs.is_some()));
                 } else {
+                    self.slots_used.extend(event.slot.as_ref().map(ToString::to_string));
                     scope.add(event.id.as_str(), Shape::card(Vec::new(), true));
                 }
             }
@@ -136,12 +137,25 @@ impl Checker<'_, '_> {
         card: &CardName,
         node: &Node,
         event: bool,
+        unbound: bool,
     ) -> Option<std::sync::Arc<CardDecl>> {
         let span = node.get("card").map_or(&node.span, |n| &n.span);
         let Some(decl) = self.catalogue.card(card) else {
-            self.unknown_card(card, span, Some(event));
+            if unbound {
+                let what =
+                    if event { "nothing starts this flow by itself" } else { "the run fails where it comes to it" };
+                let message = format!("no app or function offers `{card}`: {what}");
+                let remedy = "add an app file that offers it, or put another card in its place".to_string();
+                self.findings.warning("unbound-card", span, message, remedy);
+            } else {
+                self.unknown_card(card, span, Some(event));
+            }
             return None;
         };
+        if unbound {
+            let message = format!("`{card}` is there by now, so it is not unbound");
+            self.findings.warning("needless-unbound", span, message, "remove `unbound`".to_string());
+        }
         if event && decl.role != CardRole::Event {
             let remedy = "put it under `cards:`; `on` takes an event card".to_string();
             self.findings.error_with("wrong-role", span, format!("`{card}` does not start a flow"), remedy);

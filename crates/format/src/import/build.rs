@@ -43,6 +43,8 @@ pub(super) struct Import<'v, 'c> {
     pub(super) decls: HashMap<String, Option<Arc<CardDecl>>>,
     pub(super) heads: HashMap<&'v str, Head>,
     pub(super) tables: HashMap<&'v str, TableDecl>,
+    /// What new rows hold in columns that are not filled in, by table.
+    pub(super) defaults: HashMap<&'v str, Vec<(String, Value)>>,
     /// Names of connections by id.
     pub(super) configs: HashMap<&'v str, &'v str>,
     pub(super) slots: IndexMap<(String, String), (SlotName, Slot)>,
@@ -50,9 +52,13 @@ pub(super) struct Import<'v, 'c> {
     /// Flows whose result somebody reads.
     pub(super) results_read: BTreeSet<FlowName>,
     pub(super) cards_left: usize,
+    /// Fields that the cards of that name do not have: flow, card, what.
+    pub(super) unknown: Vec<(String, String, String)>,
     pub(super) report: Report,
-    /// The export's `data`.
-    pub(super) data: &'v Value,
+    /// The export.
+    pub(super) bytes: &'v [u8],
+    /// All of it, where a card stores the definition of a flow.
+    pub(super) whole: Option<Value>,
 }
 
 impl Import<'_, '_> {
@@ -65,6 +71,13 @@ impl Import<'_, '_> {
         let found = self.catalogue.by_export(family, method);
         self.decls.insert(name, found.clone());
         found
+    }
+
+    /// A flow of the export as it stands there.
+    pub(super) fn definition(&mut self, id: &str) -> Option<&Value> {
+        let bytes = self.bytes;
+        let whole = self.whole.get_or_insert_with(|| serde_json::from_slice(bytes).unwrap_or_default());
+        whole.get("data")?.get("flos")?.get(id)
     }
 }
 

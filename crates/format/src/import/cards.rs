@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use flowdeck_model::flow::{Call, Mappings, Wait, WaitUntil};
 use flowdeck_model::mapping::{Mapping, TemplatePart};
-use flowdeck_model::{Card, CardDecl, CardId, CardKind, CardName, FieldDecl, Lane, Value};
+use flowdeck_model::{Card, CardId, CardKind, CardName, Lane, Value};
 
-use super::bind;
 use super::build::{Builder, Given, Scope, comment, fed, root};
 use super::names::Names;
 use super::order::Place;
@@ -287,66 +286,11 @@ impl<'v> Builder<'_, 'v, '_> {
             self.put_input(scope, at, field, decl.as_deref(), id, &mut with);
         }
         self.bind_outputs(scope, at, id, decl.as_deref());
-        Call { card, slot, with }
+        Call { card, slot, unbound: decl.is_none(), with }
     }
 
     fn is_flow(&self, field: &RawField<'v>) -> bool {
         field.data.as_str().is_some_and(|id| self.import.heads.contains_key(id))
-    }
-
-    fn put_input(
-        &mut self,
-        scope: &Scope<'v>,
-        at: usize,
-        field: &RawField<'v>,
-        decl: Option<&CardDecl>,
-        id: &CardId,
-        with: &mut Mappings,
-    ) {
-        let level = Arc::clone(&scope.level);
-        let raw = &level.cards[at];
-        let declared = decl.and_then(|d| bind::bound(&d.inputs, field));
-        let given = self.given(scope, at, field);
-        let kept =
-            if raw.kernel { keeps_literal(&given, declared, field) } else { keeps_option(&given, declared, field) };
-        if !kept {
-            return;
-        }
-        let key = match (declared, decl) {
-            (Some(declared), _) => declared.key.clone(),
-            (None, Some(decl)) if decl.more_inputs.is_none() && field.group == "parameters" => {
-                self.lost(id.as_str(), format!("the option `{}`: `{}` has none of that name", field.key, decl.name));
-                return;
-            }
-            (None, decl) => bind::free_key(decl, &raw.inputs, field, true),
-        };
-        if let Some(declared) = declared
-            && let Given::Literal(Value::String(text)) = &given
-            && let Some(choice) = declared.choices.iter().find(|c| c.eq_ignore_ascii_case(text))
-        {
-            with.insert(key, Mapping::Literal(Value::String(choice.clone())));
-            return;
-        }
-        if let Some(declared) = declared
-            && declared.kind == flowdeck_model::FieldType::Boolean
-            && let Given::Literal(Value::String(text)) = &given
-            && let Some(truth) = yes_or_no(text)
-        {
-            with.insert(key, Mapping::Literal(Value::Bool(truth)));
-            return;
-        }
-        with.entry(key).or_insert_with(|| given.mapping());
-    }
-
-    pub(super) fn bind_outputs(&self, scope: &mut Scope<'v>, at: usize, id: &CardId, decl: Option<&CardDecl>) {
-        let level = Arc::clone(&scope.level);
-        let raw = &level.cards[at];
-        for output in &raw.outputs {
-            let key = decl
-                .and_then(|d| bind::bound(&d.outputs, output))
-                .map_or_else(|| bind::free_key(decl, &raw.outputs, output, false), |f| f.key.clone());
-            scope.sources.insert((at, output.id), Source::place(id.as_str(), [key.as_str()]));
-        }
     }
 
     /// Get Multiple: the outputs that were added are the paths.
@@ -393,8 +337,10 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         parts.push(TemplatePart::Text(rest.to_owned()));
         self.gives(scope, at, id, &[]);
-        let card = self.import.decl("string", "compose").map_or_else(|| unbound_name(raw), |d| d.name.clone());
-        CardKind::Call(Call { card, slot: None, with: Mappings::from_iter([("_text_".to_owned(), text_of(parts))]) })
+        let decl = self.import.decl("string", "compose");
+        let card = decl.as_ref().map_or_else(|| unbound_name(raw), |d| d.name.clone());
+        let with = Mappings::from_iter([("_text_".to_owned(), text_of(parts))]);
+        CardKind::Call(Call { card, slot: None, unbound: decl.is_none(), with })
     }
 }
 
@@ -440,47 +386,4 @@ fn unbound_name(raw: &RawCard<'_>) -> CardName {
     };
     let name = CardName::new(&format!("{}/{}", plain(raw.family), plain(raw.method)));
     name.or_else(|_| CardName::new("unknown/unknown")).unwrap_or_else(|_| unreachable!("the name follows its rule"))
-}
-
-/// Whether what is in a function card's field is written down: not where the card would take the same anyway.
-fn keeps_literal(given: &Given<'_>, declared: Option<&FieldDecl>, field: &RawField<'_>) -> bool {
-    match (given, declared) {
-        (Given::Literal(Value::Null), _) => false,
-        (Given::Literal(_), Some(_)) if field.custom => true,
-        (Given::Literal(value), Some(declared)) => match &declared.default {
-            Some(default) => {
-                default != *value
-                    && !(given.is_empty()
-                        && !value.is_boolean()
-                        && declared.choices.is_empty()
-                        && is_unset(value, default))
-            }
-            None => !given.is_empty(),
-        },
-        _ => true,
-    }
-}
-
-/// What an option of two choices says.
-fn yes_or_no(text: &str) -> Option<bool> {
-    match text.trim().to_lowercase().as_str() {
-        "yes" | "true" => Some(true),
-        "no" | "false" => Some(false),
-        _ => None,
-    }
-}
-
-/// An empty text, list or object beside a default of the same sort that is not empty was never filled in.
-fn is_unset(value: &Value, default: &Value) -> bool {
-    matches!((value, default), (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)))
-}
-
-/// Whether what is in an app card's field is written down: empty, 0 and false are what the editor puts there itself.
-fn keeps_option(given: &Given<'_>, declared: Option<&FieldDecl>, field: &RawField<'_>) -> bool {
-    let default = declared.and_then(|d| d.default.as_ref());
-    match given {
-        Given::Literal(Value::Bool(false)) => field.group == "parameters" || default == Some(&Value::Bool(true)),
-        Given::Literal(Value::Number(n)) if n.as_f64() == Some(0.0) => default.is_some_and(|d| d.as_f64() != Some(0.0)),
-        given => !given.is_empty(),
-    }
 }

@@ -10,7 +10,6 @@ use flowdeck_model::{CardId, CardKind, Value};
 use serde_json::json;
 
 use super::build::{Builder, Scope};
-use super::raw::members;
 use super::source::constant;
 
 /// Longest definition, as JSON text.
@@ -24,7 +23,7 @@ impl<'v> Builder<'_, 'v, '_> {
             return CardKind::Return { with: flowdeck_model::flow::Mappings::new() };
         };
         let wanted = level.cards[at].input("", "flo").and_then(|f| f.data.as_str());
-        let found = wanted.and_then(|wanted| members(self.import.data, "flos").find(|(id, _)| *id == wanted));
+        let found = wanted.and_then(|wanted| Some((wanted, self.import.definition(wanted)?)));
         let Some((flow, definition)) = found else {
             self.lost(id.as_str(), "the flow that it writes is not in the export; the card fails when it runs");
             return CardKind::Call(call);

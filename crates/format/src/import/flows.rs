@@ -11,7 +11,6 @@ use flowdeck_model::schedule::Schedule;
 use flowdeck_model::{Card, CardId, CardKind, FieldDecl, FieldType, Flow, Trigger, Value};
 use indexmap::IndexMap;
 
-use super::bind;
 use super::build::{Builder, Head, Scope};
 use super::order::{Order, Place};
 use super::raw::{Level, RawCard, text};
@@ -254,7 +253,7 @@ impl<'v> Builder<'_, 'v, '_> {
         call.with.retain(|key, _| !raw_options.contains(key) || decl.as_ref().is_some_and(|d| d.input(key).is_some()));
         let id = CardId::new(EVENT_ID).unwrap_or_else(|_| self.ids.id(EVENT_ID));
         self.became(event.uuid, event.name(), &id);
-        Trigger::Event(EventCard { id, card: call.card, slot: call.slot, with: call.with })
+        Trigger::Event(EventCard { id, card: call.card, slot: call.slot, unbound: call.unbound, with: call.with })
     }
 
     /// The cards of a flow that hides them in a loop over its events: event, loop, and a flow inside the loop.
@@ -274,19 +273,14 @@ impl<'v> Builder<'_, 'v, '_> {
         let inner = Level::read(body.data, &mut self.import.cards_left);
         let inner_event = super::order::order(&inner).ok()?.event;
         let outputs = &inner.cards[inner_event].outputs;
-        let values = outputs
-            .iter()
-            .filter(|f| f.group != "context")
-            .map(|f| {
-                let key = decl
-                    .as_ref()
-                    .and_then(|d| bind::bound(&d.outputs, f))
-                    .map_or_else(|| bind::free_key(decl.as_deref(), outputs, f, false), |d| d.key.clone());
-                ((f.group, f.key), Source::place(EVENT_ID, [key.as_str()]))
-            })
-            .collect::<Vec<_>>();
-        drop(scope.sources.insert((*at, body.id), Source::null()));
         let id = CardId::new(EVENT_ID).unwrap_or_else(|_| self.ids.id(EVENT_ID));
+        let mut values = Vec::new();
+        for field in outputs.iter().filter(|f| f.group != "context") {
+            let reads = inner.read.contains(&(inner_event, field.id));
+            let source = self.bound_output(outputs, field, &id, decl.as_deref(), reads);
+            values.push(((field.group, field.key), source));
+        }
+        drop(scope.sources.insert((*at, body.id), Source::null()));
         self.became(inner.cards[inner_event].uuid, event.name(), &id);
         Some(self.embedded(body.data, &values, &id))
     }

@@ -9,6 +9,7 @@ mod cards;
 mod definition;
 mod early;
 mod embedded;
+mod fields;
 mod files;
 mod flows;
 mod names;
@@ -20,6 +21,7 @@ mod secrets;
 mod source;
 mod steering;
 mod tables;
+mod tree;
 mod walk;
 
 use std::collections::{BTreeSet, HashMap};
@@ -128,8 +130,8 @@ pub fn read(name: &str, bytes: &[u8], catalogue: &dyn Catalogue) -> (Option<Expo
         return (None, vec![problem("export-too-large", message, "export fewer flows at once", String::new())]);
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let tree: Value = match serde_json::from_slice(bytes) {
-        Ok(tree) => tree,
+    let (tree, twice) = match tree::read(bytes) {
+        Ok(read) => read,
         Err(error) => {
             let what = if error.is_eof() { "the export is cut off" } else { "the export is not well-formed JSON" };
             let mut found = problem("export-json", format!("{what}: {error}"), "export it again", String::new());
@@ -144,7 +146,12 @@ pub fn read(name: &str, bytes: &[u8], catalogue: &dyn Catalogue) -> (Option<Expo
             vec![problem("not-an-export", message, "give a .flopack, .folder or .flow file", String::new())],
         );
     };
-    let export = import(name, data, catalogue, &mut diagnostics);
+    let export = import(name, bytes, data, catalogue, &mut diagnostics);
+    for place in twice.places() {
+        let message = "a key stands twice in one object, the last one counts".to_owned();
+        let remedy = "remove one of them if the file was changed by hand";
+        diagnostics.push(warning("export-key-twice", message, remedy, place));
+    }
     diagnostics.truncate(DIAGNOSTICS_MAX);
     (Some(export), diagnostics)
 }
@@ -154,19 +161,34 @@ fn problem(code: &'static str, message: String, remedy: &str, path: String) -> D
     Diagnostic { severity: Severity::Error, code, message, remedy, span: 0..0, line: 1, column: 1, path }
 }
 
-fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut Vec<Diagnostic>) -> Export {
+/// As [`problem`], where the export can be used all the same.
+fn warning(code: &'static str, message: String, remedy: &str, path: String) -> Diagnostic {
+    Diagnostic { severity: Severity::Warning, ..problem(code, message, remedy, path) }
+}
+
+/// `data` is what [`tree::read`] kept of the bytes.
+fn import(
+    name: &str,
+    bytes: &[u8],
+    data: &Value,
+    catalogue: &dyn Catalogue,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Export {
     let mut state = Import {
         catalogue,
         decls: HashMap::new(),
         heads: HashMap::new(),
         tables: HashMap::new(),
+        defaults: HashMap::new(),
         configs: members(data, "configs").map(|(id, config)| (id, text(config, "name"))).collect(),
         slots: IndexMap::new(),
         slot_names: Names::default(),
         results_read: BTreeSet::new(),
         cards_left: CARDS_MAX,
+        unknown: Vec::new(),
         report: Report { export: name.to_owned(), ..Report::default() },
-        data,
+        bytes,
+        whole: None,
     };
     read_tables(data, &mut state);
     let raws = read_flows(data, &mut state, diagnostics);
@@ -208,12 +230,13 @@ fn import(name: &str, data: &Value, catalogue: &dyn Catalogue, diagnostics: &mut
     }
     secrets::take_out(&mut flows, catalogue, &mut state.report);
     for unbound in state.report.unbound.iter().take(DIAGNOSTICS_MAX) {
-        let message = format!("no app or function offers `{}`", unbound.name);
-        let remedy =
-            "add an app file that does, with `export_names` where its own name differs; the flow runs once it is there";
-        let mut found = problem("unbound-card", message, remedy, format!("{}.{}", unbound.flow, unbound.card));
-        found.severity = Severity::Warning;
-        diagnostics.push(found);
+        let message = format!("no app or function offers `{}`: the flow runs as far as this card", unbound.name);
+        let remedy = "add an app file that offers it, with `export_names` where its own name differs";
+        diagnostics.push(warning("unbound-card", message, remedy, format!("{}.{}", unbound.flow, unbound.card)));
+    }
+    for (flow, card, what) in state.unknown.drain(..).take(DIAGNOSTICS_MAX) {
+        let remedy = "look at the card before the flow is used";
+        diagnostics.push(warning("export-field", format!("not kept: {what}"), remedy, format!("{flow}.{card}")));
     }
     Export { flows, report: state.report }
 }
@@ -259,6 +282,7 @@ fn read_tables<'v>(data: &'v Value, state: &mut Import<'v, '_>) {
     for (id, table) in members(data, "tables").take(1000) {
         let name = names.table(text(table, "name"));
         let mut columns: Vec<Column> = Vec::new();
+        let mut defaults = Vec::new();
         let structure = table.get("data").and_then(|d| d.get("structure")).and_then(Value::as_array);
         for column in structure.into_iter().flatten().take(1000) {
             let kind = match text(column, "type") {
@@ -271,13 +295,17 @@ fn read_tables<'v>(data: &'v Value, state: &mut Import<'v, '_>) {
             if name != "_" && columns.iter().all(|c| c.name != name) {
                 columns.push(Column { name: name.to_owned(), kind });
             }
-            let default = column.get("default").and_then(Value::as_str).unwrap_or("");
-            if !default.is_empty() {
-                let what = "the default of a column: fill it in where rows are made";
-                state.report.lost("", &format!("table {}, column {name}", text(table, "name")), what);
+            if let Some(default) = column.get("default").and_then(|default| tables::default(kind, default)) {
+                if default != "" {
+                    let what =
+                        "the default of a column: cards that make rows fill it in, other ways to make rows do not";
+                    state.report.changed("", &format!("table {}, column {name}", text(table, "name")), what);
+                }
+                defaults.push((name.to_owned(), default));
             }
         }
         state.report.tables.push(TablePlace { export_id: id.to_owned(), table: name.to_string() });
         state.tables.insert(id, TableDecl { name, columns });
+        state.defaults.insert(id, defaults);
     }
 }

@@ -3,7 +3,7 @@
 //! Must never fail on a missing or wrongly typed member: it counts as absent.
 //! Tests: `tests/import.rs`, `tests/import_hostile.rs`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use flowdeck_model::{FieldDecl, FieldType, Value};
 
@@ -35,6 +35,8 @@ pub(super) struct Level<'v> {
     pub(super) edges: Vec<(usize, usize)>,
     /// What feeds an input: card and its input id to card, its output id and the transform.
     pub(super) feeds: HashMap<(usize, &'v str), Vec<Feed<'v>>>,
+    /// Outputs that a pin takes further: card and output id.
+    pub(super) read: HashSet<(usize, &'v str)>,
     /// Pins whose card or input is not there.
     pub(super) dangling: usize,
     /// Cards without an id of their own.
@@ -146,6 +148,7 @@ impl<'v> Level<'v> {
             index,
             edges: Vec::new(),
             feeds: HashMap::new(),
+            read: HashSet::new(),
             dangling: 0,
             nameless,
             cards: Vec::with_capacity(cards.len()),
@@ -163,7 +166,7 @@ impl<'v> Level<'v> {
     }
 
     fn read_edges(&mut self, data: &'v Value) {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for (_, pair) in members(data, "orderings") {
             let end = |i: usize| pair.get(i).and_then(Value::as_str).and_then(|u| self.index.get(u)).copied();
             if let (Some(from), Some(to)) = (end(0), end(1))
@@ -187,6 +190,7 @@ impl<'v> Level<'v> {
                             let transform = row.get("transform").unwrap_or(&NULL);
                             let feed = Feed { card, output, transform };
                             self.feeds.entry((target, input)).or_default().push(feed);
+                            self.read.insert((card, output));
                         }
                         _ => self.dangling += 1,
                     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flowdeck_model::flow::{Call, Mappings};
 use flowdeck_model::mapping::Mapping;
+use flowdeck_model::table::ColumnType;
 use flowdeck_model::{CardId, CardKind, CardName, Value};
 use indexmap::IndexMap;
 use serde_json::json;
@@ -25,6 +26,18 @@ const COMPARE: &[(&str, &str)] = &[
     (">", "greater"),
     (">=", "greater_or_equal"),
 ];
+
+/// What a new row holds in a column of this default; nothing where that is nothing.
+pub(super) fn default(kind: ColumnType, default: &Value) -> Option<Value> {
+    let text = default.as_str()?;
+    match kind {
+        ColumnType::Text => Some(default.clone()),
+        ColumnType::Number => serde_json::from_str(text.trim()).ok().filter(Value::is_number),
+        ColumnType::Boolean => text.trim().to_lowercase().parse::<bool>().ok().map(Value::from),
+        ColumnType::Date => Some(default.clone()).filter(|_| !text.trim().is_empty()),
+        _ => None,
+    }
+}
 
 impl<'v> Builder<'_, 'v, '_> {
     pub(super) fn table_card(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
@@ -65,7 +78,7 @@ impl<'v> Builder<'_, 'v, '_> {
             _ => {}
         }
         self.table_outputs(scope, at, id, operation);
-        CardKind::Call(Call { card, slot: None, with })
+        CardKind::Call(Call { card, slot: None, unbound: false, with })
     }
 
     fn table_of(&mut self, scope: &Scope<'v>, at: usize, id: &CardId) -> Mapping {
@@ -107,7 +120,7 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         self.gives(scope, at, id, &[]);
         let with = Mappings::from_iter([("Column Schema".to_owned(), constant(Value::Array(columns)))]);
-        CardKind::Call(Call { card, slot: None, with })
+        CardKind::Call(Call { card, slot: None, unbound: false, with })
     }
 
     /// What an import of CSV text is told.
@@ -152,9 +165,12 @@ impl<'v> Builder<'_, 'v, '_> {
     fn columns(&mut self, scope: &Scope<'v>, at: usize, updates: bool, id: &CardId) -> Mapping {
         let level = Arc::clone(&scope.level);
         let named = self.input(scope, at, "parameters", "stash");
-        let table = match &named {
-            Some(Given::Literal(Value::String(table))) => self.import.tables.get(table.as_str()).cloned(),
-            _ => None,
+        let (table, defaults) = match &named {
+            Some(Given::Literal(Value::String(table))) => {
+                let defaults = self.import.defaults.get(table.as_str()).filter(|_| !updates).cloned();
+                (self.import.tables.get(table.as_str()).cloned(), defaults.unwrap_or_default())
+            }
+            _ => (None, Vec::new()),
         };
         let table = table.as_ref();
         let keep_empty = match self.input(scope, at, "parameters", "updateEmptyInputs") {
@@ -177,6 +193,9 @@ impl<'v> Builder<'_, 'v, '_> {
             }
             moves |= matches!(given, Given::Fed(_));
             members.insert(field.key.to_owned(), given.mapping());
+        }
+        for (column, value) in defaults {
+            members.entry(column).or_insert(Mapping::Literal(value));
         }
         if updates && !keep_empty && moves {
             let source = Source::Made(Mapping::Object(members)).through("nonEmpty").expression();

@@ -109,6 +109,9 @@ fn call(out: &mut Object, call: &Call) {
     if let Some(slot) = &call.slot {
         out.insert("slot".into(), slot.as_str().into());
     }
+    if call.unbound {
+        out.insert("unbound".into(), true.into());
+    }
     put_mappings(out, "with", &call.with);
 }
 

@@ -241,13 +241,14 @@ impl<'a> Reader<'a, '_> {
     fn call(&mut self, card: &'a Node, keys: &mut Keys<'a>, slots: &Slots) -> Option<Call> {
         let card: Option<CardName> = self.name(card, "a card's name");
         let slot = keys.take("slot").map(|n| self.name(n, "a slot's name"));
+        let unbound = keys.take("unbound").and_then(|n| self.boolean(n, "`unbound`")).unwrap_or_default();
         let with = self.taken_mappings(keys, "with");
         let card = card?;
         let slot = match slot {
             Some(slot) => Some(slot?),
             None => self.only_slot(&card, slots),
         };
-        Some(Call { card, slot, with: with? })
+        Some(Call { card, slot, unbound, with: with? })
     }
 
     fn branches(&mut self, node: &'a Node, slots: &Slots) -> Option<Vec<Branch>> {

@@ -249,6 +249,7 @@ impl<'a> Reader<'a, '_> {
         let id = keys.take("id").map_or_else(|| CardId::new(EVENT_ID).ok(), |n| self.name(n, "a card's id"));
         let card = keys.take("card").and_then(|n| self.name(n, "a card's name"));
         let slot = keys.take("slot").map(|n| self.name(n, "a slot's name"));
+        let unbound = keys.take("unbound").and_then(|n| self.boolean(n, "`unbound`")).unwrap_or_default();
         let with = keys.take("with").map_or(Some(IndexMap::new()), |n| self.mappings(n, "`with`"));
         let (id, card) = (id?, card?);
         self.place(&id, keys.node);
@@ -256,6 +257,6 @@ impl<'a> Reader<'a, '_> {
             Some(slot) => Some(slot?),
             None => self.only_slot(&card, slots),
         };
-        Some(EventCard { id, card, slot, with: with? })
+        Some(EventCard { id, card, slot, unbound, with: with? })
     }
 }

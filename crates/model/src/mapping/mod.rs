@@ -60,6 +60,8 @@ pub enum Root<'a> {
     Fields(&'a Fields),
     /// The item of a loop, an error, facts of the run.
     Value(&'a Arc<Value>),
+    /// The item of a loop where it still lies in its list.
+    Part(&'a Value),
 }
 
 /// What mappings can refer to.

@@ -39,7 +39,12 @@ impl Reference {
             Fault::new(FaultCode::BadMapping, format!("nothing here is called `{}`", self.root))
                 .remedy("refer to an earlier card by its id, or to `input`, `event`, `run`")
         })?;
+        let below = |value: &Value, rest: &[PathPart]| {
+            let found = rest.iter().try_fold(value, |value, part| part.of(value));
+            Arc::new(found.cloned().unwrap_or(Value::Null))
+        };
         let (shared, rest) = match (root, self.path.split_first()) {
+            (Root::Part(value), _) => return Ok(below(value, &self.path)),
             (Root::Value(value), _) => (value, self.path.as_slice()),
             (Root::Fields(fields), None) => return Ok(Arc::new(fields.to_value())),
             (Root::Fields(fields), Some((PathPart::Key(key), rest))) => match fields.shared(key) {
@@ -51,8 +56,7 @@ impl Reference {
         if rest.is_empty() {
             return Ok(Arc::clone(shared));
         }
-        let found = rest.iter().try_fold(shared.as_ref(), |value, part| part.of(value));
-        Ok(Arc::new(found.cloned().unwrap_or(Value::Null)))
+        Ok(below(shared, rest))
     }
 }
 

@@ -131,7 +131,7 @@ impl RunState {
             frame.input.iter_mut().flat_map(Fields::values_mut).for_each(&mut *visit);
             for (_, local) in &mut frame.locals {
                 match local {
-                    Local::Value(value) => visit(value),
+                    Local::Value(value) | Local::Item(value, _) => visit(value),
                     Local::Fields(fields) => fields.values_mut().for_each(&mut *visit),
                 }
             }
