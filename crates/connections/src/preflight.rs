@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flowdeck_model::PromptId;
-use flowdeck_model::connect::{Need, PromptView};
+use flowdeck_model::connect::{Need, PromptReason, PromptView};
 
 use crate::api::PreflightLine;
 use crate::authorize::{Found, missing};
 use crate::error::ConnectError;
 use crate::protocol::union;
-use crate::record::{Member, PromptHead};
+use crate::record::{ConnectionRecord, Member, PromptHead};
 use crate::registry::{Inner, Registry};
 
 struct Line {
@@ -102,6 +102,13 @@ impl Inner {
             let connection = match &record {
                 Some(record) => Some(self.counted(record).await?),
                 None => None,
+            };
+            // The card that will ask is the first one that lacks something.
+            let lacks = |record: &ConnectionRecord, need: &&Need| !missing(record, &need.scopes).is_empty();
+            let lacking = record.as_ref().and_then(|record| needs.iter().find(|need| lacks(record, need)));
+            let need = match (reason, lacking) {
+                (Some(PromptReason::Scope), Some(first)) => Need { scopes: need.scopes, ..first.clone() },
+                _ => need,
             };
             let missing_scopes = record.as_ref().map(|r| missing(r, &need.scopes)).unwrap_or_default();
             let shown = PreflightLine { need, connection, reason, missing_scopes, prompt: None };

@@ -270,6 +270,28 @@ async fn a_preflight_tells_each_slot_stores_nothing_and_asks_for_all_scopes_at_o
     assert!(lines.iter().all(|l| l.reason.is_none() && l.prompt.is_none() && l.connection.is_some()));
     let wider = bench.registry.preflight(&[need("m", "f", "a", &["one", "four"])]).await.unwrap();
     assert_eq!((wider[0].reason, &wider[0].missing_scopes), (Some(PromptReason::Scope), &texts(&["four"])));
+    // The card that lacks something is named, with what it lacks, and not the first one of the slot.
+    let titled = |title: &str, scope: &str| Need { card_title: title.into(), ..need("m", "f", "a", &[scope]) };
+    let needs = [titled("Read", "one"), titled("Write", "four")];
+    let wider = bench.registry.preflight(&needs).await.unwrap();
+    assert_eq!((wider[0].need.card_title.as_str(), &wider[0].need.scopes), ("Write", &texts(&["one", "four"])));
+    let previewed = wider[0].prompt.as_ref().unwrap().message.clone();
+    assert!(previewed.starts_with("\u{201c}Write\u{201d} needs more rights"), "{previewed}");
+    assert!(previewed.contains("\u{201d}: four. Grant them"), "{previewed}");
+    let raised = bench.registry.raise(&needs).await.unwrap();
+    assert_eq!(raised[0].message, previewed);
+}
+
+#[tokio::test]
+async fn two_cards_need_and_a_nickname_of_the_flow_is_told() {
+    let (_provider, bench) = keyed().await;
+    let titled = |slot: &str, title: &str| Need { card_title: title.into(), ..with_nickname(slot, "admin") };
+    let needs = [titled("a", "One"), titled("b", "Two"), titled("c", "Three")];
+    let raised = bench.registry.raise(&needs).await.unwrap();
+    assert_eq!(
+        raised[0].message,
+        "\u{201c}One\u{201d} and 2 more cards need a connection to k, \u{201c}admin\u{201d} in the flow. Connect one to go on."
+    );
 }
 
 #[tokio::test]

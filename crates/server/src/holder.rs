@@ -3,6 +3,8 @@
 //! Must never leave the socket behind when it gives the folder up, nor keep the folder once it is dropped.
 //! Tests: `tests/session.rs`.
 
+use std::io::{self, ErrorKind};
+
 use axum::{Extension, Router};
 use flowdeck::store::FolderLock;
 use flowdeck::{Runtime, RuntimeError};
@@ -32,9 +34,14 @@ impl Drop for Holder {
 
 impl Holder {
     pub(crate) async fn open(options: &SessionOptions, lock: FolderLock) -> Result<Self, SessionError> {
-        let unusable = |error: std::io::Error| SessionError::Socket {
+        let unusable = |error: io::Error| SessionError::Socket {
             socket: options.socket.display().to_string(),
-            why: error.to_string(),
+            why: match error.kind() {
+                ErrorKind::PermissionDenied | ErrorKind::NotFound | ErrorKind::ReadOnlyFilesystem => {
+                    format!("{error}; set XDG_RUNTIME_DIR to a folder of your own that can be written")
+                }
+                _ => error.to_string(),
+            },
         };
         // Before the store is opened, which may take its time: guests wait at the socket meanwhile.
         let local = socket::listen(&options.socket).map_err(unusable)?;

@@ -11,6 +11,7 @@ use flowdeck_model::app::{AppAuth, AuthKind, OAuthGrant, RedirectPolicy};
 use flowdeck_model::connect::{Need, PromptMethod, PromptReason, PromptView};
 
 use super::free_nickname;
+use crate::authorize::missing;
 use crate::protocol::union;
 use crate::record::{ConnectionRecord, Member, PromptHead};
 use crate::registry::{Inner, con_key, oauth_of, slot_key, view};
@@ -36,7 +37,13 @@ impl Inner {
         let lists = granted.iter().chain(usual.iter()).chain(needed.iter()).chain([&awaited]);
         let scopes = union(lists.map(Vec::as_slice));
         let title = auth.as_ref().map_or_else(|| head.app.to_string(), |a| a.title.clone());
+        let taken = |name: &Nickname| records.iter().any(|r| r.nickname == *name);
+        let nickname = head.nickname.clone().unwrap_or_else(|| free_nickname(head.app.as_str(), taken));
         let cards: BTreeSet<String> = members.iter().map(|m| m.card.clone()).collect();
+        let message = match (head.reason, record.as_ref()) {
+            (PromptReason::Scope, Some(record)) => widen(&title, record, &members),
+            _ => sentence(head, &title, &nickname, &cards, record.as_ref()),
+        };
         let (state, deadline) = self.prompt_state(head).await?;
         let slots: BTreeSet<_> = members.iter().map(|m| (m.flow.clone(), m.slot.clone())).collect();
         let waiting = match head.connection {
@@ -44,15 +51,13 @@ impl Inner {
             None => slots.iter().map(|(flow, slot)| slot_key(&head.app, flow, slot)).collect(),
         };
         let waiting = self.waiting(waiting).await?;
-        let taken = |name: &Nickname| records.iter().any(|r| r.nickname == *name);
-        let nickname = head.nickname.clone().unwrap_or_else(|| free_nickname(head.app.as_str(), taken));
         Ok(PromptView {
             id: head.id,
             state,
             app: head.app.clone(),
             app_title: title.clone(),
             reason: head.reason,
-            message: sentence(head, &title, &nickname, &cards, record.as_ref(), &needed),
+            message,
             slots: slots.into_iter().collect(),
             cards: cards.into_iter().collect(),
             nickname,
@@ -95,33 +100,61 @@ impl Inner {
     }
 }
 
+/// Who asks, and the verb that fits.
+fn who(cards: &BTreeSet<String>) -> (String, &'static str) {
+    let first = cards.iter().next().map_or("", String::as_str);
+    match cards.len() {
+        0 => ("A flow".to_owned(), "needs"),
+        1 => (format!("\u{201c}{first}\u{201d}"), "needs"),
+        2 => (format!("\u{201c}{first}\u{201d} and 1 more card"), "need"),
+        n => (format!("\u{201c}{first}\u{201d} and {} more cards", n - 1), "need"),
+    }
+}
+
+fn as_account(record: Option<&ConnectionRecord>) -> String {
+    record.and_then(|r| r.account.as_deref()).map(|a| format!(" as {a}")).unwrap_or_default()
+}
+
+/// What a connection lacks, and the cards that lack it; others go on.
+fn widen(title: &str, record: &ConnectionRecord, members: &[Member]) -> String {
+    let mut lacking: Vec<&Member> = members.iter().filter(|m| !missing(record, &m.scopes).is_empty()).collect();
+    if lacking.is_empty() {
+        lacking = members.iter().collect();
+    }
+    let cards = lacking.iter().map(|m| m.card.clone()).collect();
+    let lists: Vec<Vec<String>> = lacking.iter().map(|m| missing(record, &m.scopes)).collect();
+    let (who, needs) = who(&cards);
+    format!(
+        "{who} {needs} more rights on the {title} connection \u{201c}{}\u{201d}: {}. Grant them{} to go on.",
+        record.nickname,
+        union(lists.iter().map(Vec::as_slice)).join(", "),
+        as_account(Some(record))
+    )
+}
+
 fn sentence(
     head: &PromptHead,
     title: &str,
     nickname: &Nickname,
     cards: &BTreeSet<String>,
     record: Option<&ConnectionRecord>,
-    needed: &[Vec<String>],
 ) -> String {
-    let who = match cards.len() {
-        0 => "A flow".to_owned(),
-        1 => format!("\u{201c}{}\u{201d}", cards.iter().next().map_or("", String::as_str)),
-        n => format!("\u{201c}{}\u{201d} and {} more cards", cards.iter().next().map_or("", String::as_str), n - 1),
-    };
+    let (who, needs) = who(cards);
     let why = if head.detail.is_empty() { String::new() } else { format!(" ({})", head.detail) };
-    let account = record.and_then(|r| r.account.as_deref()).map(|a| format!(" as {a}")).unwrap_or_default();
+    let account = as_account(record);
     match head.reason {
-        PromptReason::Missing => format!("{who} needs a connection to {title}{why}. Connect one to go on."),
-        PromptReason::Choose => format!("{who} needs a connection to {title}{why}. Choose which one to use."),
+        PromptReason::Missing => {
+            let named =
+                head.nickname.as_ref().map(|n| format!(", \u{201c}{n}\u{201d} in the flow")).unwrap_or_default();
+            format!("{who} {needs} a connection to {title}{named}{why}. Connect one to go on.")
+        }
+        PromptReason::Choose => format!("{who} {needs} a connection to {title}{why}. Choose which one to use."),
         PromptReason::Lost => format!(
             "{who} lost the {title} connection \u{201c}{nickname}\u{201d}{why}. Sign in again{account} to go on."
         ),
-        PromptReason::Scope => {
-            let scopes = union(needed.iter().map(Vec::as_slice)).join(", ");
-            format!(
-                "{who} needs more rights on the {title} connection \u{201c}{nickname}\u{201d}: {scopes}. Grant them{account} to go on."
-            )
-        }
+        PromptReason::Scope => format!(
+            "{who} {needs} more rights on the {title} connection \u{201c}{nickname}\u{201d}. Grant them{account} to go on."
+        ),
         PromptReason::Setup => format!(
             "{title} no longer accepts the app registration of \u{201c}{nickname}\u{201d}{why}. Check its client id and secret, then connect again."
         ),
