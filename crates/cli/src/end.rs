@@ -11,6 +11,8 @@ use flowdeck_server::client::CallError;
 use flowdeck_server::session::SessionError;
 use flowdeck_server::wire::Problem;
 
+use crate::screen::style::{Style, reflow};
+
 /// What a command came to, as the exit code says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
@@ -74,14 +76,11 @@ impl WrongFile {
 
 /// A run was followed, and the command cannot go on; the run itself can.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is left where it is")]
-pub(crate) struct LeftRun(pub(crate) RunId);
-
-impl LeftRun {
-    /// What lets the run go on.
-    pub(crate) fn command(&self) -> String {
-        format!("flowdeck runs resume {}", self.0)
-    }
+#[error("{run} is left where it is")]
+pub(crate) struct LeftRun {
+    pub(crate) run: RunId,
+    /// What lets it go on.
+    pub(crate) command: String,
 }
 
 /// The exit code of an error, and its text: what happened, what next, where more is told.
@@ -111,8 +110,7 @@ pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
     if let Some(left) = left {
         text.push_str(&format!(
             "\n{} is left where it is; nothing is lost. It goes on with\n  {}\n",
-            left.0,
-            left.command()
+            left.run, left.command
         ));
     }
     let end = match (code.as_deref(), left) {
@@ -162,7 +160,10 @@ pub(crate) fn problem_of(error: &anyhow::Error) -> Option<&Problem> {
 pub(crate) fn problem_text(problem: &Problem) -> String {
     let mut text = format!("error: {}\n", problem.title);
     for (field, wrong) in &problem.fields {
-        text.push_str(&format!("  {field}: {wrong}\n"));
+        let line = format!("{field}: {wrong}");
+        if !problem.title.contains(&line) {
+            text.push_str(&format!("  {line}\n"));
+        }
     }
     if !problem.remedy.is_empty() {
         text.push_str(&format!("  {}\n", problem.remedy));
@@ -171,6 +172,11 @@ pub(crate) fn problem_text(problem: &Problem) -> String {
         text.push_str(&more(&problem.code));
     }
     text
+}
+
+/// As [`problem_text`], broken where the screen ends.
+pub(crate) fn problem_on(problem: &Problem, style: Style) -> String {
+    reflow(&problem_text(problem), style.text_width())
 }
 
 #[cfg(test)]
@@ -183,11 +189,12 @@ mod tests {
     fn a_run_that_is_left_is_told_how_it_goes_on() {
         let run: RunId = "run_01m8ppb6xrx1gk4e0rbrydk72r".parse().unwrap();
         let full = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "store.full", "the disk is full");
-        let (end, text) = of_error(&anyhow::Error::new(full).context(LeftRun(run)));
+        let left = || LeftRun { run, command: format!("flowdeck runs resume {run}") };
+        let (end, text) = of_error(&anyhow::Error::new(full).context(left()));
         assert_eq!(end, End::Waiting, "{text}");
         assert!(text.starts_with("error: the disk is full\n"), "{text}");
         assert!(text.ends_with(&format!("goes on with\n  flowdeck runs resume {run}\n")), "{text}");
-        let (end, text) = of_error(&anyhow::anyhow!("gone").context("while it read").context(LeftRun(run)));
+        let (end, text) = of_error(&anyhow::anyhow!("gone").context("while it read").context(left()));
         assert_eq!(end, End::Failed);
         assert!(text.starts_with("error: while it read: gone\n"), "{text}");
     }

@@ -4,7 +4,6 @@
 //! Tests: `crates/cli/tests/arguments.rs`, `tests/tests/scenarios`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use anyhow::{Result, bail};
 use flowdeck::Cards;
@@ -14,28 +13,20 @@ use flowdeck::model::{Catalogue, Fields, Flow, Mapping, Trigger, Value};
 use flowdeck::testing::begin;
 
 use crate::end::{WrongFile, usage};
-use crate::files;
 
-/// The fields of the event that starts this flow, from the file where one is given.
+/// The fields of the event that starts this flow, from the file where one is given: its name and what it holds.
 ///
 /// # Errors
 /// A missing file is a wrong command line; what does not hold one event of the flow is a [`WrongFile`].
-pub(crate) fn of(file: Option<&Path>, flow: &Flow, cards: &Cards) -> Result<Option<Fields>> {
-    match (file, &flow.on) {
-        (Some(path), Trigger::Event(card)) => {
-            let (name, told) = files::event(path)?;
-            Ok(Some(read(&name, told, card, cards)?))
-        }
+pub(crate) fn of(told: Option<(String, Value)>, flow: &Flow, cards: &Cards) -> Result<Option<Fields>> {
+    match (told, &flow.on) {
+        (Some((name, told)), Trigger::Event(card)) => Ok(Some(read(&name, told, card, cards)?)),
         // A request as a program writes it down; with `raw` it is the event's fields already.
-        (Some(path), Trigger::Endpoint(_)) => {
-            let (name, told) = files::event(path)?;
+        (Some((name, told)), Trigger::Endpoint(_)) => {
             let is_request = told.is_object() && told.get("raw").is_none();
             Ok(Some(if is_request { begin::request(flow, &told) } else { plain(&name, told)? }))
         }
-        (Some(path), _) => {
-            let (name, told) = files::event(path)?;
-            Ok(Some(plain(&name, told)?))
-        }
+        (Some((name, told)), _) => Ok(Some(plain(&name, told)?)),
         (None, Trigger::Event(card)) => bail!(usage(format!(
             "{} is started by the event {}; give one with --event FILE, a JSON object with its fields, or what the app \
              sends",

@@ -11,6 +11,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use flowdeck::model::Value;
 use flowdeck::{Cards, Checked, DataFolder, Source};
+use indexmap::IndexMap;
 
 use crate::end::{WrongFile, usage};
 
@@ -47,6 +48,11 @@ fn whole(path: &Path) -> Result<(String, String)> {
     Ok((name, text))
 }
 
+/// Reads beside everything else: standard input may keep a command waiting, and Ctrl-C ends it all the same.
+pub(crate) async fn apart<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(read).await.context("read what was given")?
+}
+
 /// A flow file, or standard input for `-`.
 pub(crate) fn source(path: &Path) -> Result<Source> {
     let (name, text) = text(path)?;
@@ -66,8 +72,13 @@ pub(crate) fn read(source: &Source, cards: &Cards) -> (Checked, BTreeMap<String,
 
 /// The catalogue with the built-in apps and those of a data folder.
 pub(crate) fn cards(data: Option<&Path>) -> Result<Cards> {
+    cards_with(data, &IndexMap::new())
+}
+
+/// As [`cards`], with the addresses that app files name: `playground_url`.
+pub(crate) fn cards_with(data: Option<&Path>, variables: &IndexMap<String, String>) -> Result<Cards> {
     let own = data.map(|folder| DataFolder::new(folder).app_files()).transpose()?.unwrap_or_default();
-    Ok(Cards::with_files(&indexmap::IndexMap::new(), &own)?)
+    Ok(Cards::with_files(variables, &own)?)
 }
 
 /// What a file tells of an event: JSON.

@@ -3,8 +3,13 @@
 //! Must never lose one that came before somebody waited for it.
 //! Tests: below, `tests/json.rs`.
 
+use std::ops::ControlFlow;
+
+use anyhow::Result;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+use crate::end::End;
 
 /// How often the person, or the system, asked this process to end.
 #[derive(Debug, Clone)]
@@ -37,6 +42,18 @@ impl Interrupts {
         if self.0.clone().wait_for(|count| *count >= times).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Work that Ctrl-C ends at once: nothing of it is left. Where a session is open, that is asked to end instead.
+pub(crate) async fn or_interrupted<T>(
+    interrupts: &Interrupts,
+    work: impl Future<Output = Result<T>>,
+) -> Result<ControlFlow<End, T>> {
+    tokio::select! {
+        biased;
+        done = work => done.map(ControlFlow::Continue),
+        () = interrupts.heard(1) => Ok(ControlFlow::Break(End::Interrupted)),
     }
 }
 

@@ -6,11 +6,13 @@
 // Whoever reads may go away: `out` writes without a panic.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod again;
 mod answer;
 mod api;
 mod browser;
 mod build;
 mod commands;
+mod confirm;
 mod end;
 mod event;
 mod exports;
@@ -112,7 +114,7 @@ fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(error) => {
             let (end, text) = end::of_error(&error);
-            out::error(&text);
+            out::failure(&text);
             end.into()
         }
     }

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+/// The redirect port where none is named.
+pub(crate) const REDIRECT_PORT: u16 = 8917;
+
 /// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
@@ -24,7 +27,7 @@ pub(crate) struct Globals {
         value_name = "PORT",
         env = "FLOWDECK_REDIRECT_PORT",
         hide_env = true,
-        default_value_t = 8917
+        default_value_t = REDIRECT_PORT
     )]
     pub(crate) redirect_port: u16,
     /// Host that may be spoken to over plain http and may be private: localhost:4400.

@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 
-use crate::screen::style::Style;
+use crate::screen::style::{Style, reflow};
 
 /// Writes text; a reader that went away is no error.
 pub(crate) fn text(text: &str) {
@@ -33,6 +33,15 @@ pub(crate) fn pretty(value: &impl Serialize) {
 pub(crate) fn error(text: &str) {
     let mut err = std::io::stderr().lock();
     err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
+}
+
+/// The last words of a command that failed: on a terminal broken where the screen ends, elsewhere as they are.
+pub(crate) fn failure(text: &str) {
+    let err = std::io::stderr();
+    if err.is_terminal() {
+        return error(&reflow(text, crate::terminal::style_of(err).text_width()));
+    }
+    error(text);
 }
 
 /// What a command says that only looks, until it has let go of the data folder: whoever reads it may take their time,

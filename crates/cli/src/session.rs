@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::RwLock;
 
+use crate::again::Again;
 use crate::api::Api;
 use crate::end::{End, code_of, usage};
 use crate::files;
@@ -50,6 +51,7 @@ pub(crate) struct Session {
     playground: Arc<PlaygroundStarter>,
     interrupts: Interrupts,
     redirect_port: u16,
+    again: Again,
     data: PathBuf,
     /// Nobody worked in the data folder yet, and this command only looks: there is nothing to be seen.
     is_empty: bool,
@@ -137,7 +139,6 @@ impl Session {
         let is_empty = part == Part::Looks && !flowdeck::DataFolder::new(&data).store().exists();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
         let playground = Arc::new(PlaygroundStarter::new(data.join("playground"), Arc::clone(&clock)));
-        let cards = files::cards(Some(&data))?;
         let playground_url = match part {
             // Nothing is asked of it, and a port would be kept in the folder.
             Part::Looks => NOWHERE.to_owned(),
@@ -147,11 +148,12 @@ impl Session {
                 NOWHERE.to_owned()
             }),
         };
-        let mut builder = Runtime::builder()
-            .app_variable("playground_url", &playground_url)
-            .app_starter(playground.clone())
-            .redirect_port(globals.redirect_port);
-        for (name, address) in &globals.app_address {
+        let of_playground = ("playground_url".to_owned(), playground_url);
+        let variables = std::iter::once(of_playground).chain(globals.app_address.iter().cloned()).collect();
+        // The same words as at a prompt, wherever they are shown.
+        let cards = files::cards_with(Some(&data), &variables)?;
+        let mut builder = Runtime::builder().app_starter(playground.clone()).redirect_port(globals.redirect_port);
+        for (name, address) in &variables {
             builder = builder.app_variable(name, address);
         }
         for host in &globals.allow_http {
@@ -167,7 +169,9 @@ impl Session {
             options.builder = options.builder.memory();
         }
         let joined = RwLock::new(Joined::join(options).await?);
-        Ok(Self { joined, cards, clock, playground, interrupts, redirect_port: globals.redirect_port, data, is_empty })
+        let again = Again::of(globals, &data);
+        let redirect_port = globals.redirect_port;
+        Ok(Self { joined, cards, clock, playground, interrupts, redirect_port, again, data, is_empty })
     }
 
     /// The catalogue, with the user's apps where there is a data folder already.
@@ -196,6 +200,11 @@ impl Session {
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// The commands that are shown to be typed next.
+    pub(crate) fn again(&self) -> &Again {
+        &self.again
     }
 
     /// Whether this command only looks, and nobody drives runs.
@@ -283,6 +292,15 @@ impl Session {
             }
         }
         Err(anyhow!("every process that held {} ended at once; try again", self.data.display()))
+    }
+
+    /// Work that Ctrl-C ends at once: nothing is there then.
+    pub(crate) async fn or_interrupted<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.interrupted() => None,
+        }
     }
 
     /// Returns once Ctrl-C was pressed, also before this was called.
@@ -398,9 +416,9 @@ pub(crate) fn key_file(globals: &Globals) -> Result<PathBuf> {
     })
 }
 
-/// Where sockets go.
+/// Where sockets go. One that is named and not there (another person's, in a shell that kept the name) is none.
 pub(crate) fn runtime_folder() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from)
+    std::env::var_os("XDG_RUNTIME_DIR").filter(|v| !v.is_empty()).map(PathBuf::from).filter(|folder| folder.is_dir())
 }
 
 #[cfg(test)]

@@ -87,6 +87,75 @@ fn what_is_missing_is_shown_as_the_whole_command() {
 }
 
 #[test]
+fn the_command_that_answers_leads_to_the_same_folder() {
+    let home = Home::new();
+    let text = "flow: p\nslots: { d: playground }\ncards:\n  - card: playground/listPeople\n    slot: d\n";
+    let flow = home.file("p.flow.yaml", text);
+    let data = home.path("my data").display().to_string();
+    let named = ["run", &flow, "--data", &data, "--allow-http", "localhost:1"];
+    let said = home.say(&named).check(75, &["waits; nothing is lost"]);
+    let shown = said.err.lines().find_map(|line| line.strip_prefix("  flowdeck ")).unwrap();
+    assert!(shown.ends_with(&format!("--data '{data}' --allow-http localhost:1")), "{shown}");
+    // Typed as it is shown, in another folder.
+    let program = env!("CARGO_BIN_EXE_flowdeck");
+    let mut shell = home.command(&[]);
+    let shell = std::process::Command::new("sh")
+        .args(["-c", &format!("cd / && '{program}' {shown}")])
+        .env_clear()
+        .envs(shell.env("FLOWDECK_DATA", home.path("another")).get_envs().filter_map(|(k, v)| Some((k, v?))))
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let answered = String::from_utf8(shell.stderr).unwrap();
+    assert_eq!(shell.status.code(), Some(75), "{answered}");
+    let again = format!("  flowdeck {} --browser --data '{data}'", shown.split(" --data").next().unwrap());
+    assert!(answered.contains(&again), "{answered}");
+
+    let last = home.say(&[&named[..], &["--json"]].concat()).check(75, &[]).run();
+    let command = last["waits"][0]["commands"][0].as_str().unwrap();
+    assert_eq!(command, format!("flowdeck {shown}"));
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_no_question_behind() {
+    let home = Home::new();
+    let text = "flow: p\nslots: { d: playground }\ninputs: { n: number }\ncards:\n  - card: playground/listPeople\n    slot: d\n";
+    let flow = home.file("p.flow.yaml", text);
+    home.say(&["run", &flow, "--input", "n=abc"]).check(2, &["must be number"]);
+    let listed = home.say(&["prompts", "list"]).check(0, &[]).out;
+    assert_eq!(listed, "Nothing waits for a connection.\n");
+}
+
+#[test]
+fn a_runtime_folder_that_is_not_there_is_none() {
+    let home = Home::new();
+    let flow = home.file("none.flow.yaml", "flow: none\ncards: []\n");
+    let nowhere = home.path("nobody's");
+    let mut command = home.command(&["run", &flow]);
+    command.env("XDG_RUNTIME_DIR", &nowhere).env("TMPDIR", home.path(""));
+    let ended = command.output().unwrap();
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(!nowhere.exists(), "another person's folder was made");
+}
+
+#[test]
+fn an_app_without_accounts_is_not_offered_as_one() {
+    let home = Home::new();
+    home.say(&["connect", "http"]).check(2, &["`http` needs no connection"]);
+    home.say(&["connect", "okat"]).check(2, &["no app `okat`", "flowdeck apps list"]);
+}
+
+#[test]
+fn a_signal_that_comes_early_is_said_to_be_kept() {
+    let home = Home::new();
+    let text = "flow: w\ncards:\n  - id: ok\n    wait: { approval: Go? }\n  - id: paid\n    wait: { signal: paid }\n";
+    let flow = home.file("w.flow.yaml", text);
+    let run = home.say(&["run", &flow, "--json"]).check(75, &[]).run()["run"].as_str().unwrap().to_owned();
+    home.say(&["runs", "signal", &run, "paid"]).check(75, &["is kept until the run waits for it", "runs approve"]);
+    home.say(&["runs", "approve", &run]).check(0, &[]);
+}
+
+#[test]
 fn what_a_session_cannot_do_names_its_page() {
     let home = Home::new();
     let key = home.file("key", "garbage\n");

@@ -108,6 +108,8 @@ fn who_reads_where_nothing_is_makes_nothing() {
     for arguments in [&["runs", "list"][..], &["run", &flow]] {
         home.say(arguments).check(1, &["there is no key file", "--key-file"]);
     }
+    let doctor = home.say(&["doctor"]).check(1, &[]);
+    assert!(doctor.out.contains("is missing, and the data"), "{}", doctor.out);
     assert!(!home.path(".config").exists(), "a key that fits nothing was made");
 }
 

@@ -14,6 +14,7 @@ use crate::answer::options::YesNo;
 use crate::answer::pasted;
 use crate::api::Api;
 use crate::browser;
+use crate::end::{problem_of, problem_on};
 use crate::screen::style::wrap;
 use crate::terminal::{Terminal, Typed};
 
@@ -21,6 +22,9 @@ use crate::terminal::{Terminal, Typed};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Most looks: an attempt lives ten minutes.
 const LOOKS_MAX: usize = 10 * 60 * 5 + 50;
+
+/// Times that one question is asked.
+const TRIES_MAX: usize = 8;
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -47,22 +51,20 @@ pub(crate) async fn follow(
         match attempt.step.clone() {
             AttemptStep::Done { connection } => return Ok(Ended::Done(connection)),
             AttemptStep::Failed(fault) => {
-                terminal.say(&format!("  {} {}\n  {}\n", style.bad(style.sign("✗", "x")), fault.message, fault.remedy));
+                let sign = style.bad(style.sign("✗", "x"));
+                let message = wrap(&fault.message, style.text_width(), 4);
+                let remedy = wrap(&fault.remedy, style.text_width(), 2);
+                terminal.say(&format!("  {sign} {}{remedy}", message.trim_start()));
                 return Ok(Ended::Failed);
             }
             AttemptStep::ConfirmAccount { was, now, .. } => {
                 let accept = match switch {
                     Some(word) => word == YesNo::Yes,
                     None => {
-                        let question = format!(
-                            "  This connection was {}; you authorized {}.\n  {}witch to it, or {}eep the earlier one? ",
-                            style.bold(&was),
-                            style.bold(&now),
-                            style.key("[s]"),
-                            style.key("[k]")
-                        );
-                        let typed = terminal.ask(&question).await;
-                        matches!(typed, Typed::Line(line) if line.trim().to_lowercase().starts_with('s'))
+                        let about =
+                            format!("This connection was {}; you authorized {}.", style.bold(&was), style.bold(&now));
+                        terminal.say(&wrap(&about, style.text_width(), 2));
+                        switches(terminal).await
                     }
                 };
                 attempt = api.confirm(attempt.id, accept).await?;
@@ -85,7 +87,17 @@ pub(crate) async fn follow(
                     None => attempt = api.attempt(attempt.id).await?,
                     Some(Typed::Line(line)) if line.trim().is_empty() => return Ok(Ended::Back),
                     Some(Typed::Line(line)) if pasted::plausible(&line) => {
-                        attempt = api.paste(attempt.id, SecretText::new(line.trim())).await?;
+                        match api.paste(attempt.id, SecretText::new(line.trim())).await {
+                            Ok(next) => attempt = next,
+                            // An old address, say: the attempt waits on for the right one.
+                            Err(error) => match problem_of(&error) {
+                                Some(problem) => {
+                                    terminal.say(&style.bad(&problem_on(problem, style)));
+                                    attempt = api.attempt(attempt.id).await?;
+                                }
+                                None => return Err(error),
+                            },
+                        }
                     }
                     Some(Typed::Line(_)) => terminal.say(&wrap(pasted::EXPECTED, style.text_width(), 2)),
                     Some(Typed::End) => return Ok(Ended::Back),
@@ -115,6 +127,21 @@ pub(crate) async fn follow(
         }
     }
     Ok(Ended::Back)
+}
+
+/// Whether to speak for the account that was authorized; what is neither answer is asked again.
+async fn switches(terminal: &mut Terminal) -> bool {
+    let style = terminal.style();
+    let question = format!("  {}witch to it, or {}eep the earlier one? ", style.key("[s]"), style.key("[k]"));
+    for _ in 0..TRIES_MAX {
+        let Typed::Line(line) = terminal.ask(&question).await else { return false };
+        match line.trim().to_lowercase().chars().next() {
+            Some('s') => return true,
+            Some('k') => return false,
+            _ => terminal.say("  Type s or k, then Enter.\n"),
+        }
+    }
+    false
 }
 
 /// Between two polls of a device code.

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::attempt::pause;
 use super::interactive::given_method;
 use super::options::YesNo;
+use crate::again::quoted;
 use crate::answer::{AnswerOptions, Ask, pasted};
 use crate::api::Api;
 use crate::browser;
@@ -26,18 +27,25 @@ const LOOKS_MAX: usize = 10 * 60 * 5 + 50;
 /// Longest address that is pasted back, in bytes.
 const ADDRESS_BYTES_MAX: u64 = 64 << 10;
 
-/// Connects without a question. `again` is the command to show where something is missing.
+/// How the same command is typed again, with more behind it.
+type AgainWith<'a> = &'a (dyn Fn(&str) -> String + Sync);
+
+/// Connects without a question. `words` are the command to show where something is missing, without its options.
 pub(crate) async fn direct(
     api: &Api,
     terminal: &mut Terminal,
     ask: &Ask,
     options: &AnswerOptions,
     as_json: bool,
-    again: &str,
+    words: &str,
 ) -> Result<Box<ConnectionView>> {
-    let again = &options.said(again);
+    let said = options.said(words);
+    let again = |more: &str| api.session().again().command(&format!("{said}{more}"));
+    if ask.choose && options.is_empty() {
+        bail!(NobodyThere(format!("{} One of\n{}", ask.message, uses(ask, &again))));
+    }
     let method = given_method(ask, options)?;
-    let fields = options.form(method)?;
+    let fields = options.form(method).await?;
     let missing: Vec<String> = method
         .fields
         .iter()
@@ -46,9 +54,14 @@ pub(crate) async fn direct(
         .map(|f| if f.secret { format!("--secret {}=FILE", f.key) } else { format!("--set {}=…", f.key) })
         .collect();
     if !missing.is_empty() {
-        bail!(usage(format!("{} wants {}: {again} {}", method.title, missing.join(" "), missing.join(" "))));
+        let missing = missing.join(" ");
+        let mut text = format!("{} wants {missing}\n  {}", method.title, again(&format!(" {missing}")));
+        if !ask.others.is_empty() {
+            text.push_str(&format!("\nor one that is there:\n{}", uses(ask, &again)));
+        }
+        bail!(usage(text));
     }
-    let surface = surface(method, options, as_json, again)?;
+    let surface = surface(method, options, as_json, &again)?;
     let body = Connect {
         app: ask.app.clone(),
         method: Some(method.key.clone()),
@@ -60,10 +73,19 @@ pub(crate) async fn direct(
         surface,
     };
     let attempt = api.connect(&body).await?;
-    follow(api, terminal, attempt, surface, options, as_json, again).await
+    follow(api, terminal, attempt, surface, options, as_json, &again).await
 }
 
-fn surface(method: &PromptMethod, options: &AnswerOptions, as_json: bool, again: &str) -> Result<SurfaceName> {
+/// The commands that answer with a connection that is there.
+fn uses(ask: &Ask, again: AgainWith<'_>) -> String {
+    let one = |c: &ConnectionView| {
+        let account = c.account.as_ref().map(|a| format!("   # {a}")).unwrap_or_default();
+        format!("  {}{account}", again(&format!(" --use {}", quoted(c.nickname.as_str()))))
+    };
+    ask.others.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn surface(method: &PromptMethod, options: &AnswerOptions, as_json: bool, again: AgainWith<'_>) -> Result<SurfaceName> {
     if !method.browser && !method.device {
         return Ok(SurfaceName::Direct);
     }
@@ -72,9 +94,11 @@ fn surface(method: &PromptMethod, options: &AnswerOptions, as_json: bool, again:
         // A program that reads the address opens it itself.
         None if as_json && method.browser => Ok(SurfaceName::Browser),
         None => bail!(NobodyThere(format!(
-            "{} wants somebody's consent, and nobody is here to be asked how. One of\n  {again} --browser\n  {again} --paste{}",
+            "{} wants somebody's consent, and nobody is here to be asked how. One of\n  {}\n  {}{}",
             method.title,
-            if method.device { format!("\n  {again} --device") } else { String::new() }
+            again(" --browser"),
+            again(" --paste"),
+            if method.device { format!("\n  {}", again(" --device")) } else { String::new() }
         ))),
     }
 }
@@ -86,7 +110,7 @@ async fn follow(
     surface: SurfaceName,
     options: &AnswerOptions,
     as_json: bool,
-    again: &str,
+    again: AgainWith<'_>,
 ) -> Result<Box<ConnectionView>> {
     let mut shown = false;
     for _ in 0..LOOKS_MAX {
@@ -102,8 +126,8 @@ async fn follow(
                     let id = attempt.id;
                     api.confirm(id, false).await?;
                     bail!(NobodyThere(format!(
-                        "The connection was {was}, but {now} was authorized; nothing was changed. To switch:\n  {again} \
-                         --switch-account yes"
+                        "The connection was {was}, but {now} was authorized; nothing was changed. To switch:\n  {}",
+                        again(" --switch-account yes")
                     )));
                 };
                 attempt = api.confirm(attempt.id, word == YesNo::Yes).await?;
@@ -132,7 +156,7 @@ async fn follow(
             _ => bail!("the attempt came to a step that this version does not know; use a newer flowdeck"),
         }
     }
-    bail!(NobodyThere(format!("Nobody consented in time. Again:\n  {again}")))
+    bail!(NobodyThere(format!("Nobody consented in time. Again:\n  {}", again(""))))
 }
 
 fn tell(attempt: &Attempt) {
@@ -147,7 +171,7 @@ fn tell(attempt: &Attempt) {
 
 /// The first line of standard input that may be an answer, read beside everything else. Other lines are named and
 /// passed over: sent, they would end the attempt.
-async fn pasted(terminal: &mut Terminal, again: &str) -> Result<SecretText> {
+async fn pasted(terminal: &mut Terminal, again: AgainWith<'_>) -> Result<SecretText> {
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
     let mut input = BufReader::new(tokio::io::stdin().take(ADDRESS_BYTES_MAX));
     let until = tokio::time::Instant::now() + LOOK_EVERY * u32::try_from(LOOKS_MAX).unwrap_or(u32::MAX);
@@ -157,14 +181,15 @@ async fn pasted(terminal: &mut Terminal, again: &str) -> Result<SecretText> {
         if !matches!(read, Ok(Ok(1..))) {
             bail!(NobodyThere(format!(
                 "The address that the browser ended at was not given. It belongs to this very command, so keep its \
-                 standard input open until you have it:\n  {again} --paste"
+                 standard input open until you have it:\n  {}",
+                again(" --paste")
             )));
         }
         if pasted::plausible(&line) {
             return Ok(SecretText::new(line.trim()));
         }
         if !line.trim().is_empty() {
-            terminal.say(pasted::EXPECTED);
+            terminal.say(&format!("{}\n", pasted::EXPECTED));
         }
     }
 }

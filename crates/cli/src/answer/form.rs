@@ -25,29 +25,50 @@ pub(crate) struct Filled {
     pub(crate) fields: BTreeMap<String, SecretText>,
 }
 
+/// What was typed in an earlier round and is no secret, so that nobody types it again.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    nickname: Option<Nickname>,
+    fields: BTreeMap<String, String>,
+}
+
 /// Asks for what is not filled yet; `None` where the person turned away (Ctrl-D).
-pub(crate) async fn fill(terminal: &mut Terminal, ask: &Ask, method: &PromptMethod, filled: &mut Filled) -> Option<()> {
+pub(crate) async fn fill(
+    terminal: &mut Terminal,
+    ask: &Ask,
+    method: &PromptMethod,
+    filled: &mut Filled,
+    remembered: &mut Remembered,
+) -> Option<()> {
     if filled.nickname.is_none() && ask.connection.is_none() {
-        filled.nickname = Some(nickname(terminal, ask, method).await?);
+        let suggested = remembered.nickname.clone().unwrap_or_else(|| ask.nickname.clone());
+        let named = nickname(terminal, &suggested, method).await?;
+        remembered.nickname = Some(named.clone());
+        filled.nickname = Some(named);
     }
     for field in &method.fields {
-        if !filled.fields.contains_key(&field.key)
-            && let Some(value) = one(terminal, ask, method, field).await?
-        {
+        if filled.fields.contains_key(&field.key) {
+            continue;
+        }
+        let before = remembered.fields.get(&field.key).or(method.known.get(&field.key)).or(field.default.as_ref());
+        if let Some(value) = one(terminal, ask, method, field, before).await? {
+            if !field.secret {
+                remembered.fields.insert(field.key.clone(), value.expose().to_owned());
+            }
             filled.fields.insert(field.key.clone(), value);
         }
     }
     Some(())
 }
 
-async fn nickname(terminal: &mut Terminal, ask: &Ask, method: &PromptMethod) -> Option<Nickname> {
+async fn nickname(terminal: &mut Terminal, suggested: &Nickname, method: &PromptMethod) -> Option<Nickname> {
     let style = terminal.style();
     for _ in 0..TRIES_MAX {
         let about = style.dim("(your name for this connection)");
-        let question = format!("  {} {about} [{}]: ", style.bold("Nickname"), ask.nickname);
+        let question = format!("  {} {about} [{}]: ", style.bold("Nickname"), suggested);
         let Typed::Line(typed) = terminal.ask(&question).await else { return None };
         match typed.trim() {
-            "" => return Some(ask.nickname.clone()),
+            "" => return Some(suggested.clone()),
             "?" => terminal.say(&prompt::help(method, style)),
             name => match Nickname::new(name) {
                 Ok(name) => return Some(name),
@@ -64,10 +85,10 @@ async fn one(
     ask: &Ask,
     method: &PromptMethod,
     field: &AuthField,
+    known: Option<&String>,
 ) -> Option<Option<SecretText>> {
     let style = terminal.style();
     let kept = ask.connection.is_some() && field.secret;
-    let known = method.known.get(&field.key).or(field.default.as_ref());
     for _ in 0..TRIES_MAX {
         let question = question(terminal, field, known, kept);
         let typed = if field.secret { terminal.ask_secret(&question).await } else { terminal.ask(&question).await };

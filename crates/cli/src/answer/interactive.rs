@@ -9,15 +9,18 @@ use flowdeck::model::connect::{ConnectionView, PromptMethod};
 use flowdeck_server::wire::{Connect, SurfaceName};
 
 use super::attempt::{self, Ended};
-use super::form::{self, Filled};
+use super::form::{self, Filled, Remembered};
 use super::menu::{self, Choice};
 use crate::answer::{AnswerOptions, Ask};
 use crate::api::Api;
-use crate::end::{problem_of, problem_text};
-use crate::screen::connections::state_word;
+use crate::end::{problem_of, problem_on};
+use crate::screen::preflight::capital;
 use crate::screen::prompt;
+use crate::screen::style::wrap;
 use crate::terminal::{Terminal, Typed};
 
+/// Where nobody can listen for the browser; the address can be pasted all the same.
+const NO_WAY_BACK: [&str; 2] = ["oauth.port_taken", "oauth.no_port"];
 /// Most rounds at one menu.
 const ROUNDS_MAX: usize = 50;
 
@@ -36,6 +39,8 @@ pub(crate) enum Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     pub(crate) attempt: Option<AttemptId>,
+    /// What was typed in an earlier round.
+    pub(super) remembered: Remembered,
 }
 
 /// Asks until the prompt is answered or left for later.
@@ -84,6 +89,10 @@ pub(crate) async fn interactive(
                 true => return Ok(Outcome::Used),
                 false => continue,
             },
+            Choice::These(number) => match take(api, terminal, ask, ask.others.get(number)).await? {
+                true => return Ok(Outcome::Used),
+                false => continue,
+            },
             Choice::Open => SurfaceName::Browser,
             Choice::Device => SurfaceName::Device,
             Choice::Paste => SurfaceName::Paste,
@@ -124,7 +133,8 @@ async fn choose(terminal: &mut Terminal, ask: &Ask, method: usize) -> Option<Cho
     for _ in 0..ROUNDS_MAX {
         let question = format!("{}{} ", menu::line(&choices, style), style.bold(">"));
         let Typed::Line(typed) = terminal.ask(&question).await else { return None };
-        match menu::parse(&choices, &typed) {
+        let number = typed.trim().parse::<usize>().ok().filter(|n| ask.choose && (1..=ask.others.len()).contains(n));
+        match number.map(|n| Choice::These(n - 1)).or_else(|| menu::parse(&choices, &typed)) {
             Some(choice) => return Some(choice),
             None => terminal.say("  Type one of the letters in brackets, then Enter.\n"),
         }
@@ -134,24 +144,23 @@ async fn choose(terminal: &mut Terminal, ask: &Ask, method: usize) -> Option<Cho
 
 /// Lets the person choose one of the connections that are there.
 async fn pick(api: &Api, terminal: &mut Terminal, ask: &Ask) -> Result<bool> {
-    let Some(prompt) = ask.prompt else { return Ok(false) };
-    let style = terminal.style();
-    let mut list = String::new();
-    for (i, c) in ask.others.iter().enumerate() {
-        let account = c.account.as_ref().map(|a| format!(" as {a}")).unwrap_or_default();
-        let state = style.dim(&format!("({})", state_word(c.state)));
-        list.push_str(&format!("  {} {}{account} {state}\n", style.key(&(i + 1).to_string()), c.nickname));
-    }
+    // A prompt that is only about the choice shows them already.
+    let list = if ask.choose { String::new() } else { prompt::others(ask, terminal.style()) };
     let question = format!("{list}  Which one, by number or nickname? ");
     let Typed::Line(typed) = terminal.ask(&question).await else { return Ok(false) };
     let typed = typed.trim();
     let by_number = typed.parse::<usize>().ok().and_then(|n| ask.others.get(n.wrapping_sub(1)));
-    let Some(chosen) = by_number.or_else(|| ask.others.iter().find(|c| c.nickname.as_str() == typed)) else {
-        if !typed.is_empty() {
-            terminal.say("  There is none of that number or name.\n");
-        }
-        return Ok(false);
-    };
+    let chosen = by_number.or_else(|| ask.others.iter().find(|c| c.nickname.as_str() == typed));
+    if chosen.is_none() && !typed.is_empty() {
+        terminal.say("  There is none of that number or name.\n");
+    }
+    take(api, terminal, ask, chosen).await
+}
+
+/// Answers with this connection; false where there is none, or the choice was refused.
+async fn take(api: &Api, terminal: &mut Terminal, ask: &Ask, chosen: Option<&ConnectionView>) -> Result<bool> {
+    let (Some(prompt), Some(chosen)) = (ask.prompt, chosen) else { return Ok(false) };
+    let style = terminal.style();
     api.use_connection(prompt, chosen.id).await?;
     terminal.say(&format!("  {} Using \u{201c}{}\u{201d}\n", style.good(style.sign("✓", "+")), chosen.nickname));
     Ok(true)
@@ -163,14 +172,14 @@ async fn connect(
     terminal: &mut Terminal,
     ask: &Ask,
     method: &PromptMethod,
-    surface: SurfaceName,
+    mut surface: SurfaceName,
     options: &AnswerOptions,
     progress: &mut Progress,
 ) -> Result<Option<Box<ConnectionView>>> {
     let style = terminal.style();
-    let mut filled = Filled { nickname: options.nickname.clone(), fields: options.form(method)? };
+    let mut filled = Filled { nickname: options.nickname.clone(), fields: options.form(method).await? };
     for _ in 0..ROUNDS_MAX {
-        if form::fill(terminal, ask, method, &mut filled).await.is_none() {
+        if form::fill(terminal, ask, method, &mut filled, &mut progress.remembered).await.is_none() {
             terminal.say("\n");
             return Ok(None);
         }
@@ -188,7 +197,13 @@ async fn connect(
             Ok(attempt) => attempt,
             Err(error) => {
                 let Some(problem) = problem_of(&error) else { return Err(error) };
-                terminal.say(&style.bad(&problem_text(problem)));
+                if surface == SurfaceName::Browser && NO_WAY_BACK.contains(&problem.code.as_str()) {
+                    let text = format!("{}. So paste the address back:", capital(&problem.title));
+                    terminal.say(&wrap(&text, style.text_width(), 2));
+                    surface = SurfaceName::Paste;
+                    continue;
+                }
+                terminal.say(&style.bad(&problem_on(problem, style)));
                 if problem.code == "connect.nickname_taken" {
                     filled.nickname = None;
                 } else if problem.fields.is_empty() {

@@ -19,6 +19,8 @@ pub(crate) enum Choice {
     Form,
     /// A connection that is there.
     Use,
+    /// The one at this place of the list.
+    These(usize),
     /// The next way to connect.
     Other,
     /// Not now.

@@ -15,7 +15,9 @@ use flowdeck::model::connect::PromptMethod;
 use flowdeck_server::wire::SurfaceName;
 use zeroize::Zeroizing;
 
+use crate::again::quoted;
 use crate::end::usage;
+use crate::files;
 
 /// Largest secret, in bytes (a private key fits).
 const SECRET_BYTES_MAX: u64 = 64 << 10;
@@ -72,6 +74,18 @@ impl AnswerOptions {
         }
     }
 
+    /// Whether nothing was said about how to connect.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { nickname, method, set, secret, scopes, browser, device, paste, switch_account } = self;
+        nickname.is_none()
+            && method.is_none()
+            && set.is_empty()
+            && secret.is_empty()
+            && scopes.is_none()
+            && !(*browser || *device || *paste)
+            && switch_account.is_none()
+    }
+
     /// A command with what was said already, so that it can be typed again as it is shown. Nicknames are the
     /// caller's.
     pub(crate) fn said(&self, command: &str) -> String {
@@ -88,7 +102,7 @@ impl AnswerOptions {
     ///
     /// # Errors
     /// A usage error for what the method has no field for, a secret in an argument, a file that cannot be read.
-    pub(crate) fn form(&self, method: &PromptMethod) -> Result<BTreeMap<String, SecretText>> {
+    pub(crate) async fn form(&self, method: &PromptMethod) -> Result<BTreeMap<String, SecretText>> {
         let mut form = BTreeMap::new();
         for pair in &self.set {
             let (key, value) = pair.split_once('=').ok_or_else(|| usage("--set wants KEY=VALUE"))?;
@@ -102,7 +116,8 @@ impl AnswerOptions {
             let (key, file) =
                 pair.split_once('=').ok_or_else(|| usage("--secret wants KEY=FILE, or KEY=- for standard input"))?;
             self.field(method, key)?;
-            form.insert(key.to_owned(), read_secret(key, file)?);
+            let (name, path) = (key.to_owned(), file.to_owned());
+            form.insert(key.to_owned(), files::apart(move || read_secret(&name, &path)).await?);
         }
         Ok(form)
     }
@@ -113,16 +128,6 @@ impl AnswerOptions {
         let wrong =
             || usage(format!("`{}` has no field `{}`; {known}", method.key, key.chars().take(40).collect::<String>()));
         method.fields.iter().find(|f| f.key == key).ok_or_else(wrong)
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:,@+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -184,26 +189,27 @@ mod tests {
         }
     }
 
-    fn form(set: &[&str], secret: &[String]) -> Result<BTreeMap<String, SecretText>> {
+    async fn form(set: &[&str], secret: &[String]) -> Result<BTreeMap<String, SecretText>> {
         let set = set.iter().map(|s| (*s).to_owned()).collect();
-        AnswerOptions { set, secret: secret.to_vec(), ..AnswerOptions::default() }.form(&method())
+        AnswerOptions { set, secret: secret.to_vec(), ..AnswerOptions::default() }.form(&method()).await
     }
 
-    #[test]
-    fn a_secret_comes_from_a_file_only() {
+    #[tokio::test]
+    async fn a_secret_comes_from_a_file_only() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "hush-1\n").unwrap();
-        let filled = form(&["domain=acme.okta.com"], &[format!("client_secret={}", file.path().display())]).unwrap();
+        let filled =
+            form(&["domain=acme.okta.com"], &[format!("client_secret={}", file.path().display())]).await.unwrap();
         assert_eq!(filled["client_secret"].expose(), "hush-1");
         assert_eq!(filled["domain"].expose(), "acme.okta.com");
     }
 
-    #[test]
-    fn a_secret_in_an_argument_is_refused_and_not_repeated() {
+    #[tokio::test]
+    async fn a_secret_in_an_argument_is_refused_and_not_repeated() {
         for (set, secret) in
             [(&["client_secret=hush-2"][..], vec![]), (&[][..], vec!["client_secret=hush-2".to_owned()])]
         {
-            let text = form(set, &secret).unwrap_err().to_string();
+            let text = form(set, &secret).await.unwrap_err().to_string();
             assert!(!text.contains("hush-2"), "{text}");
             assert!(text.contains("--secret client_secret=-"), "{text}");
         }
@@ -220,10 +226,10 @@ mod tests {
         assert_eq!(options.said("go"), r"go --method api_token --set 'title=it'\''s me' --scopes a,b");
     }
 
-    #[test]
-    fn unknown_fields_name_the_known_ones() {
-        let text = form(&["domane=x"], &[]).unwrap_err().to_string();
+    #[tokio::test]
+    async fn unknown_fields_name_the_known_ones() {
+        let text = form(&["domane=x"], &[]).await.unwrap_err().to_string();
         assert!(text.contains("domain, client_secret"), "{text}");
-        assert!(form(&["domain"], &[]).is_err());
+        assert!(form(&["domain"], &[]).await.is_err());
     }
 }

@@ -57,8 +57,7 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
         }
         AppsCommand::Show { app: name } => {
             let Some(app) = cards.apps().app(name) else {
-                let known: Vec<_> = cards.apps().apps().map(|a| a.file.app.as_str()).collect();
-                bail!(usage(format!("there is no app `{name}`; there are {}", known.join(", "))));
+                bail!(usage(format!("there is no app `{name}`; `flowdeck apps list` names them")));
             };
             if apps.json {
                 out::pretty(&json!({ "app": head(app), "auth": app.auth.as_deref(), "cards": declared(&cards, name) }));

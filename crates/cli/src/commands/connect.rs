@@ -8,6 +8,7 @@ use clap::Args;
 use flowdeck::model::{AppName, Nickname};
 use serde_json::json;
 
+use crate::again::quoted;
 use crate::answer::{self, AnswerOptions, Ask, Outcome, Progress};
 use crate::api::Api;
 use crate::end::{End, usage};
@@ -52,42 +53,49 @@ pub(crate) async fn go(
 ) -> Result<End> {
     let ask = ask(api, app, options).await?;
     let waiting = watch::waiting_for(api, app).await?;
-    let mut again = format!("flowdeck connect {app}");
+    let mut words = format!("connect {app}");
     if let Some(nickname) = &options.nickname {
-        again.push_str(&format!(" --as '{nickname}'"));
+        words.push_str(&format!(" --as {}", quoted(nickname.as_str())));
     }
-    let connection = if terminal.interactive() {
-        match answer::interactive(api, terminal, &ask, options, &mut Progress::default()).await? {
-            Outcome::Connected(connection) => connection,
-            Outcome::Used | Outcome::Later => {
-                terminal.say(&format!("Nothing was connected. Later: {again}\n"));
-                return Ok(End::Waiting);
-            }
+    let asked = async {
+        if terminal.interactive() {
+            return answer::interactive(api, terminal, &ask, options, &mut Progress::default()).await;
         }
-    } else {
-        let connection = answer::direct(api, terminal, &ask, options, as_json, &again).await?;
+        let connection = answer::direct(api, terminal, &ask, options, as_json, &words).await?;
         if !as_json {
             terminal.say(&answer::connected(&connection, terminal.style()));
         }
-        connection
+        Ok(Outcome::Connected(connection))
+    };
+    let again = api.session().again().command(&words);
+    let connection = match api.session().or_interrupted(asked).await {
+        Some(outcome) => match outcome? {
+            Outcome::Connected(connection) => connection,
+            Outcome::Used | Outcome::Later => {
+                terminal.say(&format!("Nothing was connected. Later:\n  {again}\n"));
+                return Ok(End::Waiting);
+            }
+        },
+        None => {
+            terminal.say(&format!("\nNothing was connected. Later:\n  {again}\n"));
+            return Ok(End::Interrupted);
+        }
     };
     if as_json {
         out::json(&json!({ "type": "connection", "connection": connection }));
     }
+    let waiting = watch::concerned(api, waiting, app, None, Some(connection.id)).await?;
     watch::drive(api, terminal, waiting, as_json).await
 }
 
 async fn ask(api: &Api, app: &AppName, options: &AnswerOptions) -> Result<Ask> {
     let session = api.session();
-    let Some(auth) = session.auth(app) else {
-        bail!(usage(format!(
-            "there is no app `{app}` that can be connected; there are {}",
-            session.app_names().join(", ")
-        )));
+    let Some(auth) = session.auth(app).filter(|auth| !auth.methods.is_empty()) else {
+        if session.app_names().iter().any(|name| name == app.as_str()) {
+            bail!(usage(format!("`{app}` needs no connection")));
+        }
+        bail!(usage(format!("there is no app `{app}`; `flowdeck apps list` names them")));
     };
-    if auth.methods.is_empty() {
-        bail!(usage(format!("{} needs no connection", auth.title)));
-    }
     let there = api.connections(Some(app)).await?;
     let existing = options.nickname.as_ref().and_then(|n| there.iter().find(|c| c.nickname == *n));
     let nickname = match (&options.nickname, there.len()) {

@@ -10,14 +10,16 @@ use flowdeck::model::connect::ConnectionView;
 use flowdeck::model::{AppName, Nickname};
 use flowdeck_server::wire::Switch;
 
+use crate::again::quoted;
 use crate::api::Api;
+use crate::confirm;
 use crate::end::{End, usage};
 use crate::options::Globals;
 use crate::out::{self, Pages, style};
 use crate::screen::connections;
 use crate::screen::style::count;
 use crate::session;
-use crate::terminal::{Terminal, Typed};
+use crate::terminal::Terminal;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -137,6 +139,10 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &ConnectionsCommand, as
                 out::text(&format!("{}\n", tested.message));
             }
             if tested.works == Some(false) {
+                if !as_json {
+                    let words = format!("connect {} --as {}", connection.app, quoted(connection.nickname.as_str()));
+                    out::text(&format!("Authorize it again:\n  {}\n", api.session().again().command(&words)));
+                }
                 return Ok(End::Failed);
             }
         }
@@ -163,10 +169,8 @@ async fn disconnect(api: &Api, terminal: &mut Terminal, c: &ConnectionView, yes:
             bail!(usage(format!("say --yes to remove the connection \u{201c}{}\u{201d} of {}", c.nickname, c.app)));
         }
         let question = format!("Remove the connection \u{201c}{}\u{201d} of {}? [y/N] ", c.nickname, c.app);
-        let typed = terminal.ask(&question).await;
-        if !matches!(typed, Typed::Line(line) if line.trim().to_lowercase().starts_with('y')) {
-            terminal.say("Nothing was changed.\n");
-            return Ok(End::Fine);
+        if let Some(end) = confirm::refused(api, terminal, &question).await {
+            return Ok(end);
         }
     }
     let gone = api.disconnect(c.id).await?;

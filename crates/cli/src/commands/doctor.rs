@@ -10,9 +10,10 @@ use anyhow::Result;
 use clap::Args;
 use flowdeck::MasterKey;
 use flowdeck::engine::Status;
-use flowdeck::model::connect::ConnectionState;
+use flowdeck::model::connect::{ConnectionState, ConnectionView};
 use serde_json::json;
 
+use crate::again::{Again, quoted};
 use crate::api::Api;
 use crate::end::End;
 use crate::interrupts::Interrupts;
@@ -48,31 +49,39 @@ struct Finding {
     what: &'static str,
     health: Health,
     text: String,
+    /// What a person types next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 fn finding(what: &'static str, health: Health, text: impl Into<String>) -> Finding {
-    Finding { what, health, text: text.into() }
+    Finding { what, health, text: text.into(), command: None }
+}
+
+/// What waits for a person, and the command that helps.
+fn waits(what: &'static str, text: impl Into<String>, command: String) -> Finding {
+    Finding { command: Some(command), ..finding(what, Health::Notice, text) }
 }
 
 pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
     let mut findings = vec![
         finding("version", Health::Good, format!("flowdeck {}", env!("CARGO_PKG_VERSION"))),
-        key(globals),
         port(globals.redirect_port),
         browser(),
     ];
-    match session::existing_data_folder(globals)? {
+    let folder = session::existing_data_folder(globals)?;
+    let is_used = folder.as_ref().is_some_and(|folder| folder.join("store").exists());
+    findings.insert(1, key(globals, is_used));
+    match folder {
         None => findings.push(finding(
             "data folder",
             Health::Notice,
             "there is none here yet; the first run makes `.flowdeck` in the working folder",
         )),
-        // Opening it would make the key, or the store.
-        Some(folder) if untouched(globals, &folder) => findings.push(finding(
-            "data folder",
-            Health::Notice,
-            format!("{}; nothing is looked up in it, since it has no store or no key yet", folder.display()),
-        )),
+        // Opening it would make the key and the store.
+        Some(folder) if !is_used => {
+            findings.push(finding("data folder", Health::Notice, format!("{}; nothing is in it yet", folder.display())))
+        }
         Some(folder) => match Session::open(globals, Part::Looks, Interrupts::listen()).await {
             Err(error) => {
                 findings.push(finding("data folder", Health::Broken, format!("{}: {error:#}", folder.display())));
@@ -89,12 +98,6 @@ pub(crate) async fn run(doctor: &Doctor, globals: &Globals) -> Result<End> {
     Ok(if broken { End::Failed } else { End::Fine })
 }
 
-/// Whether a first use is still to come.
-fn untouched(globals: &Globals, folder: &Path) -> bool {
-    let no_key = session::key_file(globals).is_ok_and(|path| matches!(MasterKey::load(&path), Ok(None)));
-    no_key || !folder.join("store").exists()
-}
-
 fn show(doctor: &Doctor, findings: &[Finding]) {
     if doctor.json {
         findings.iter().for_each(|f| out::json(&json!(f)));
@@ -109,10 +112,15 @@ fn show(doctor: &Doctor, findings: &[Finding]) {
         };
         let text = wrap(&format!("{}: {}", found.what, found.text), style.text_width(), 4);
         out::text(&format!("  {sign} {}", text.trim_start()));
+        // On a line of its own, so that it can be copied whole.
+        if let Some(command) = &found.command {
+            out::text(&format!("      {}\n", style.key(command)));
+        }
     }
 }
 
-fn key(globals: &Globals) -> Finding {
+/// The key file; `is_used`: there is a data folder already, which was made with one.
+fn key(globals: &Globals, is_used: bool) -> Finding {
     let path = match session::key_file(globals) {
         Ok(path) => path,
         Err(error) => return finding("key file", Health::Broken, error.to_string()),
@@ -122,6 +130,14 @@ fn key(globals: &Globals) -> Finding {
     }
     match MasterKey::load(&path) {
         Err(error) => finding("key file", Health::Broken, error.to_string()),
+        Ok(None) if is_used => finding(
+            "key file",
+            Health::Broken,
+            format!(
+                "{} is missing, and the data folder was made with one; put your copy there, or name it with --key-file",
+                path.display()
+            ),
+        ),
         Ok(None) => finding("key file", Health::Good, format!("{} is made at the first use", path.display())),
         Ok(Some(_)) => {
             finding("key file", Health::Good, format!("{}; keep a copy of it somewhere safe", path.display()))
@@ -157,6 +173,7 @@ fn browser() -> Finding {
 
 /// What the runtime itself says.
 async fn inside(api: &Api) -> Vec<Finding> {
+    let again = api.session().again();
     let mut findings = Vec::new();
     match api.about().await {
         Ok(about) => {
@@ -178,36 +195,35 @@ async fn inside(api: &Api) -> Vec<Finding> {
             let text = count(all.len() as u64, "connection");
             findings.push(finding("connections", Health::Good, text));
             for c in all.iter().filter(|c| c.state != ConnectionState::Active) {
-                let text = format!(
-                    "{}/{} {}; `flowdeck connect {} --as '{}'` authorizes it again",
-                    c.app,
-                    c.nickname,
-                    state_word(c.state),
-                    c.app,
-                    c.nickname
-                );
-                findings.push(finding("connection", Health::Notice, text));
+                findings.push(unwell(c, again));
             }
         }
     }
     match api.prompts(Some("open"), None).await {
         Err(error) => findings.push(finding("prompts", Health::Broken, format!("{error:#}"))),
         Ok(open) => open.iter().for_each(|p| {
-            findings.push(finding(
-                "prompt",
-                Health::Notice,
-                format!("{} `flowdeck prompts answer {}`", p.message, p.id),
-            ));
+            findings.push(waits("prompt", p.message.clone(), again.answer(p.id)));
         }),
     }
     match api.runs(None, Some(Status::InDoubt), None, 20).await {
         Err(error) => findings.push(finding("runs", Health::Broken, format!("{error:#}"))),
         Ok(list) => list.runs.iter().for_each(|run| {
-            let text = format!("{} wants a decision; `flowdeck runs show {}`", run.id, run.id);
-            findings.push(finding("run in doubt", Health::Notice, text));
+            let command = again.command(&format!("runs show {}", run.id));
+            findings.push(waits("run in doubt", format!("{} wants a decision", run.id), command));
         }),
     }
     findings
+}
+
+/// A connection that does not work as it is.
+fn unwell(c: &ConnectionView, again: &Again) -> Finding {
+    let name = format!("{}/{}", c.app, c.nickname);
+    let words = match c.state {
+        ConnectionState::Disabled => format!("connections switch {} on", quoted(&name)),
+        _ => format!("connect {} --as {}", c.app, quoted(c.nickname.as_str())),
+    };
+    let why = if c.state_reason.is_empty() { String::new() } else { format!(" ({})", c.state_reason) };
+    waits("connection", format!("{name}: {}{why}", state_word(c.state)), again.command(&words))
 }
 
 /// Below this many bytes free a store stops accepting soon.

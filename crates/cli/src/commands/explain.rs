@@ -31,12 +31,13 @@ pub(crate) struct Explain {
 
 pub(crate) fn run(explain: &Explain) -> Result<End> {
     let Some(code) = &explain.code else {
+        let width = PAGES.iter().map(|(code, _)| code.len()).max().unwrap_or(0) + 1;
         for (code, page) in PAGES {
             if explain.json {
                 out::json(&json!({ "code": code, "title": title(page) }));
                 continue;
             }
-            out::text(&format!("{code:28} {}\n", title(page)));
+            out::text(&format!("{code:width$} {}\n", title(page)));
         }
         return Ok(End::Fine);
     };

@@ -3,6 +3,7 @@
 //! Must never overwrite a file, nor promise what does not exist yet.
 //! Tests: `crates/cli/tests/first_minute.rs`.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use flowdeck::model::AppName;
 use super::{connect, import};
 use crate::answer::AnswerOptions;
 use crate::end::{End, usage};
+use crate::interrupts::{Interrupts, or_interrupted};
 use crate::options::Globals;
 use crate::session;
 use crate::terminal::{Terminal, Typed};
@@ -59,7 +61,13 @@ pub(crate) async fn run(init: &Init, globals: &Globals) -> Result<End> {
                  import EXPORT`"
             ))
         })?,
-        None => ask(&mut terminal).await?,
+        None => match or_interrupted(&Interrupts::listen(), ask(&mut terminal)).await? {
+            ControlFlow::Continue(start) => start,
+            ControlFlow::Break(end) => {
+                terminal.say("\nNothing was changed. `flowdeck init` asks again.\n");
+                return Ok(end);
+            }
+        },
     };
     if let (Some(extra), false) = (&init.export, start == Start::Import) {
         return Err(usage(format!("`{}` is too much; only `flowdeck init import` takes a file", extra.display())));
@@ -166,7 +174,13 @@ async fn okta(terminal: &mut Terminal, globals: &Globals) -> Result<End> {
 async fn exported(terminal: &mut Terminal, export: Option<PathBuf>, globals: &Globals) -> Result<End> {
     let Some(export) = (match export {
         Some(export) => Some(export),
-        None => ask_export(terminal).await?,
+        None => match or_interrupted(&Interrupts::listen(), ask_export(terminal)).await? {
+            ControlFlow::Continue(export) => export,
+            ControlFlow::Break(end) => {
+                terminal.say("\nNothing was changed. `flowdeck init import` asks again.\n");
+                return Ok(end);
+            }
+        },
     }) else {
         terminal.say("Nothing was changed. `flowdeck init import` asks again.\n");
         return Ok(End::Fine);

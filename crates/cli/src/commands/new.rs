@@ -14,8 +14,7 @@ use flowdeck::{Cards, Diagnostic, Source};
 use serde_json::{Value, json};
 
 use super::add::{
-    Form, Given, Linked, Values, Wanted, With, ask_fields, errors, link, or_interrupted, palette_line, refuse,
-    tell_error,
+    Form, Given, Linked, Values, Wanted, With, ask_fields, errors, link, palette_line, refuse, tell_error,
 };
 use crate::api::Api;
 use crate::build::control::STARTS;
@@ -24,7 +23,7 @@ use crate::build::need::{SlotChoice, slot_for};
 use crate::build::picker::{Line, Picked};
 use crate::build::save;
 use crate::end::{End, usage};
-use crate::interrupts::Interrupts;
+use crate::interrupts::{Interrupts, or_interrupted};
 use crate::options::Globals;
 use crate::out;
 use crate::session::{self, Session};

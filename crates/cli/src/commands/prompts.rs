@@ -9,6 +9,7 @@ use flowdeck::model::connect::{PromptState, PromptView};
 use flowdeck::model::{AppName, PromptId};
 use serde_json::json;
 
+use crate::again::quoted;
 use crate::answer::{self, AnswerOptions, Ask, Outcome, Progress};
 use crate::api::Api;
 use crate::end::{End, usage};
@@ -99,7 +100,7 @@ async fn list(api: &Api, out: &mut Pages, state: State, app: Option<&AppName>, a
     } else {
         out.text(&connections::prompts(&found, style()));
         if found.iter().any(|p| p.state == PromptState::Open) {
-            out.text("\nAnswer one: flowdeck prompts answer PROMPT\n");
+            out.text(&format!("\nAnswer one: {}\n", api.session().again().command("prompts answer PROMPT")));
         }
     }
     Ok(())
@@ -113,37 +114,49 @@ async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Resu
         bail!("the prompt {} is {word}; `flowdeck prompts list` shows what is open", view.id);
     }
     let waiting = watch::waiting_for(api, &view.app).await?;
+    let mut connected = view.connection;
     if let Some(name) = &answer.use_connection {
         use_one(api, terminal, &view, name, answer.json).await?;
     } else {
         let ask = Ask::of_prompt(&view, api.session().auth(&view.app).as_deref());
-        let mut again = format!("flowdeck prompts answer {}", view.id);
+        let mut words = format!("prompts answer {}", view.id);
         if let Some(nickname) = &answer.options.nickname {
-            again.push_str(&format!(" --as '{nickname}'"));
+            words.push_str(&format!(" --as {}", quoted(nickname.as_str())));
         }
-        if terminal.interactive() {
-            match answer::interactive(api, terminal, &ask, &answer.options, &mut Progress::default()).await? {
-                Outcome::Connected(_) | Outcome::Used => {}
-                Outcome::Later => {
-                    terminal.say(&format!("It waits on. Later: {again}\n"));
-                    return Ok(End::Waiting);
-                }
+        let answered = async {
+            if terminal.interactive() {
+                return answer::interactive(api, terminal, &ask, &answer.options, &mut Progress::default()).await;
             }
-        } else {
-            let connection = answer::direct(api, terminal, &ask, &answer.options, answer.json, &again).await?;
+            let connection = answer::direct(api, terminal, &ask, &answer.options, answer.json, &words).await?;
             if answer.json {
                 out::json(&json!({ "type": "connection", "connection": connection }));
             } else {
                 terminal.say(&answer::connected(&connection, terminal.style()));
             }
+            Ok(Outcome::Connected(connection))
+        };
+        let again = api.session().again().command(&words);
+        match api.session().or_interrupted(answered).await {
+            Some(outcome) => match outcome? {
+                Outcome::Connected(connection) => connected = Some(connection.id),
+                Outcome::Used => {}
+                Outcome::Later => {
+                    terminal.say(&format!("It waits on. Later:\n  {again}\n"));
+                    return Ok(End::Waiting);
+                }
+            },
+            None => {
+                terminal.say(&format!("\nIt waits on. Later:\n  {again}\n"));
+                return Ok(End::Interrupted);
+            }
         }
     }
+    let waiting = watch::concerned(api, waiting, &view.app, Some(view.id), connected).await?;
     watch::drive(api, terminal, waiting, answer.json).await
 }
 
 async fn use_one(api: &Api, terminal: &mut Terminal, view: &PromptView, name: &str, as_json: bool) -> Result<()> {
-    let mut there = view.others.clone();
-    there.extend(api.connections(Some(&view.app)).await?);
+    let there = api.connections(Some(&view.app)).await?;
     let Some(found) = there.iter().find(|c| c.id.to_string() == name || c.nickname.as_str() == name) else {
         let names: Vec<&str> = there.iter().map(|c| c.nickname.as_str()).collect();
         let has = if names.is_empty() { "it has none yet".to_owned() } else { format!("it has {}", names.join(", ")) };

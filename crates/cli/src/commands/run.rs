@@ -6,13 +6,14 @@
 mod dry;
 mod record;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::connections::SecretText;
-use flowdeck::model::{Fields, Flow, RunId, Value};
+use flowdeck::model::{Fields, Flow, PromptId, RunId, Value};
 use flowdeck::{Cards, Source};
 use flowdeck_server::wire::{FlowFile, Preflight, Rehearse, StartRun};
 use serde_json::json;
@@ -20,6 +21,7 @@ use serde_json::json;
 use crate::answer::options::{read_secret, refused};
 use crate::api::Api;
 use crate::end::{End, LeftRun, WrongFile, code_of, of_error, usage};
+use crate::interrupts::{Interrupts, or_interrupted};
 use crate::options::Globals;
 use crate::out;
 use crate::screen::preflight;
@@ -100,7 +102,7 @@ fn last_line(error: &anyhow::Error, dry: bool) -> serde_json::Value {
         return json!({ "type": "dry_run", "status": "not_started", "output": null, "error": told });
     }
     if let Some(left) = error.downcast_ref::<LeftRun>() {
-        let (run, command) = (left.0, left.command());
+        let (run, command) = (left.run, &left.command);
         return json!({
             "type": "run", "run": run, "status": "interrupted", "output": null, "command": command, "error": told
         });
@@ -110,14 +112,17 @@ fn last_line(error: &anyhow::Error, dry: bool) -> serde_json::Value {
 
 async fn started(run: &Run, globals: &Globals) -> Result<End> {
     let mut terminal = Terminal::new(globals.no_input || run.json);
-    let source = files::source(&run.file)?;
-    let cards = Session::cards_of(globals)?;
-    let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
-    let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), &mut terminal)?;
-    let input = inputs(run, &flow, &mut terminal).await?;
-    let event = event::of(run.event.as_deref(), &flow, &cards)?;
-    let (name, text) = (source.name, source.text.to_string());
-    let file = FlowFile { name, text, flow: Some(flow.name.clone()), files };
+    let begins = or_interrupted(&Interrupts::listen(), asked(run, globals, &mut terminal)).await?;
+    let Asked { file, flow, input, event } = match begins {
+        ControlFlow::Continue(begins) => begins,
+        ControlFlow::Break(end) => {
+            terminal.say("\nNothing was started.\n");
+            if run.json {
+                out::json(&last_line(&anyhow::anyhow!("interrupted before it began"), run.dry));
+            }
+            return Ok(end);
+        }
+    };
     if run.dry {
         let asked = Rehearse { file, input, event };
         return session::with(globals, async |api| dry::dry(api, &mut terminal, run, &flow, &asked).await).await;
@@ -128,6 +133,30 @@ async fn started(run: &Run, globals: &Globals) -> Result<End> {
         Ok(end)
     })
     .await
+}
+
+/// What is to run, as it was said on the command line and asked of the person.
+struct Asked {
+    file: FlowFile,
+    flow: Flow,
+    input: Fields,
+    event: Option<Fields>,
+}
+
+async fn asked(run: &Run, globals: &Globals, terminal: &mut Terminal) -> Result<Asked> {
+    let path = run.file.clone();
+    let source = files::apart(move || files::source(&path)).await?;
+    let cards = Session::cards_of(globals)?;
+    let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
+    let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), terminal)?;
+    let input = inputs(run, &flow, terminal).await?;
+    let told = match run.event.clone() {
+        Some(path) => Some(files::apart(move || files::event(&path)).await?),
+        None => None,
+    };
+    let event = event::of(told, &flow, &cards)?;
+    let (name, text) = (source.name, source.text.to_string());
+    Ok(Asked { file: FlowFile { name, text, flow: Some(flow.name.clone()), files }, flow, input, event })
 }
 
 async fn go(
@@ -142,15 +171,25 @@ async fn go(
     let before = api.preflight(&file).await?;
     show_preflight(terminal, run, flow, &before);
     // One consent for what all cards of the flow need, instead of one a card.
-    if before.lines.iter().any(|line| line.reason.is_some()) {
-        api.raise(&file).await?;
-    }
+    let raised = match before.lines.iter().any(|line| line.reason.is_some()) {
+        true => raised(api, &file).await?,
+        false => Vec::new(),
+    };
     if !run.json {
         let head = terminal.style().dim("Cards");
         terminal.say(&format!("{head}\n"));
     }
     let key = run.key.clone().unwrap_or_else(Session::fresh_key);
-    let started = api.start(&StartRun { file, input, event, idempotency_key: Some(key) }).await?;
+    let started = match api.start(&StartRun { file, input, event, idempotency_key: Some(key) }).await {
+        Ok(started) => started,
+        Err(error) => {
+            // Nothing will wait there.
+            for prompt in raised {
+                api.close_prompt(prompt).await.ok();
+            }
+            return Err(error);
+        }
+    };
     let report = if run.json {
         Report::Json
     } else {
@@ -158,6 +197,14 @@ async fn go(
     };
     let end = Watch::new(api, terminal, report, started.id, 0).follow_to_end().await?;
     Ok((end, started.id))
+}
+
+/// Stores the prompts of what is missing; those that were not open before.
+async fn raised(api: &Api, file: &FlowFile) -> Result<Vec<PromptId>> {
+    let open: HashSet<PromptId> = api.prompts(Some("open"), None).await?.into_iter().map(|prompt| prompt.id).collect();
+    let lines = api.raise(file).await?.lines;
+    let prompts = lines.into_iter().filter_map(|line| line.prompt).map(|prompt| prompt.id);
+    Ok(prompts.filter(|prompt| !open.contains(prompt)).collect())
 }
 
 fn show_preflight(terminal: &mut Terminal, run: &Run, flow: &Flow, before: &Preflight) {
@@ -213,7 +260,9 @@ async fn inputs(run: &Run, flow: &Flow, terminal: &mut Terminal) -> Result<Field
     for text in &run.secret {
         let (key, file) = text.split_once('=').ok_or_else(|| usage("--secret wants KEY=FILE"))?;
         declared(flow, key)?;
-        input.set(key, Value::String(read_secret(key, file)?.expose().to_owned()));
+        let (name, path) = (key.to_owned(), file.to_owned());
+        let secret = files::apart(move || read_secret(&name, &path)).await?;
+        input.set(key, Value::String(secret.expose().to_owned()));
     }
     for field in flow.inputs.iter().filter(|f| f.required && f.default.is_none()) {
         if input.has(&field.key) {

@@ -3,19 +3,23 @@
 //! Must never decide anything that was not said.
 //! Tests: `crates/cli/tests/first_minute.rs`, `tests/tests/e2e`.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use flowdeck::engine::{Entry, RunSummary, RunView, Status};
+use flowdeck::engine::{Entry, RunSummary, RunView, Status, WaitReason, WaitView};
 use flowdeck::model::{CardId, Fields, FlowName, RunId, StepPath, Value};
 use flowdeck_server::wire::{Decide, Retry, Settle, SettleHow, Signal};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
+use crate::again::Again;
 use crate::api::{Api, RUNS_PAGE};
 use crate::end::{End, usage};
 use crate::options::Globals;
 use crate::out::{self, Pages, style};
 use crate::screen::runs;
+use crate::screen::style::wrap;
 use crate::session;
 use crate::terminal::Terminal;
 use crate::watch::{Report, Watch};
@@ -194,6 +198,13 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &RunsCommand, as_json: 
             let payload: Value =
                 serde_json::from_str(payload).map_err(|e| usage(format!("--payload is not JSON: {e}")))?;
             api.signal(*run, &Signal { name: name.clone(), payload }).await?;
+            let is_awaited = |wait: &WaitView| matches!(&wait.reason, WaitReason::Signal { name: n } if n == name);
+            if before.status == Status::Waiting && !before.waits.iter().any(is_awaited) {
+                if !as_json {
+                    terminal.say(&format!("The signal `{name}` is kept until the run waits for it.\n"));
+                }
+                return follow(api, terminal, &before, false, as_json).await;
+            }
             before
         }
         RunsCommand::Approve(decision) => decide(api, decision, true).await?,
@@ -219,6 +230,9 @@ fn settled(how: How, outputs: Option<&str>) -> Result<SettleHow> {
         (How::Happened, None) => Ok(SettleHow::Happened { outputs: Fields::new() }),
         (How::Happened, Some(text)) => {
             let value: Value = serde_json::from_str(text).map_err(|e| usage(format!("--outputs is not JSON: {e}")))?;
+            if !value.is_object() {
+                bail!(usage("--outputs wants a JSON object with the step's outputs"));
+            }
             Ok(SettleHow::Happened { outputs: Fields::from_value(value) })
         }
         (_, Some(_)) => bail!(usage("--outputs belongs to a write that happened")),
@@ -274,7 +288,8 @@ async fn list(
     } else {
         out.text(&runs::list(&found, api.session().now(), style()));
         if found.iter().any(goes_on) && api.session().is_idle().await {
-            out.text("\nNo command works here now. `flowdeck runs resume RUN` lets one go on.\n");
+            let command = api.session().again().command("runs resume RUN");
+            out.text(&format!("\nNo command works here now. `{command}` lets one go on.\n"));
         }
         if cursor.is_some() {
             out.text(&format!("There are more; --limit {} shows them.\n", usize::from(limit) * 5));
@@ -308,11 +323,41 @@ async fn show(api: &Api, out: &mut Pages, run: RunId, as_json: bool) -> Result<(
     if view.counts.entries > entries.len() as u64 {
         out.text(&format!("  … and {} more entries\n", view.counts.entries - entries.len() as u64));
     }
+    // Which card, which app, which connection: the prompt says it.
+    let mut told = HashSet::new();
     for wait in &view.waits {
-        let (_, command) = crate::watch::command(&view, &wait.path, &wait.reason);
-        out.text(&format!("\n  {}\n", style().key(&command)));
+        if let WaitReason::Connection { prompt, .. } = &wait.reason
+            && told.insert(*prompt)
+            && let Ok(prompt) = api.prompt(*prompt).await
+        {
+            out.text(&format!("\n{}", wrap(&prompt.message, style().text_width(), 2)));
+        }
+    }
+    let commands = next(&view, api.session().again());
+    if !commands.is_empty() {
+        out.text("\n");
+    }
+    for command in commands {
+        out.text(&format!("  {}\n", style().key(&command)));
     }
     Ok(())
+}
+
+/// The commands that move a run on from where it stands.
+fn next(run: &RunView, again: &Again) -> Vec<String> {
+    match run.status {
+        // Its waits are over; they begin anew when it is resumed.
+        Status::Expired => vec![again.resume(run.id)],
+        Status::Failed => vec![again.command(&format!("runs retry {}", run.id))],
+        Status::Running | Status::Waiting | Status::InDoubt | Status::Finished | Status::Cancelled => {
+            let mut commands: Vec<String> = Vec::new();
+            for wait in &run.waits {
+                let (_, more) = crate::watch::commands(again, run, &wait.path, &wait.reason);
+                commands.extend(more.into_iter().filter(|command| !commands.contains(command)).collect::<Vec<_>>());
+            }
+            commands
+        }
+    }
 }
 
 async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
@@ -338,10 +383,8 @@ async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
     if view.status.is_ended() {
         out::text(&format!("{} is {}.\n", view.id, view.status.word()));
     } else {
-        out::text(&format!(
-            "{} is told to stop and has a step under way; `flowdeck runs tail {0}` sees its end.\n",
-            view.id
-        ));
+        let command = api.session().again().command(&format!("runs tail {}", view.id));
+        out::text(&format!("{} is told to stop and has a step under way; `{command}` sees its end.\n", view.id));
     }
     for path in &view.unknown {
         out::text(&format!("  {path} may have happened: look in the app\n"));
@@ -354,11 +397,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_run_is_shown_with_the_command_that_moves_it() {
+        let id = "run_01ka0000000000000000000000";
+        let view = |status: &str| -> RunView {
+            let wait = json!({ "path": "ok", "reason": { "approval": { "message": "Go?" } }, "deadline": 1 });
+            serde_json::from_value(json!({
+                "id": id, "flow": "f", "hash": "0".repeat(64), "status": status, "started_at": 0, "input": {},
+                "token": "hush", "counts": { "steps": 0, "attempts": 0, "faults": 0, "entries": 0 },
+                "waits": [wait, wait],
+            }))
+            .unwrap()
+        };
+        let commands = |status| next(&view(status), &Again::default());
+        let decide = |word: &str| format!("flowdeck runs {word} {id} --step ok");
+        assert_eq!(commands("waiting"), [decide("approve"), decide("reject")], "each once");
+        assert_eq!(commands("expired"), [format!("flowdeck runs resume {id}")], "nothing can be approved any more");
+        assert_eq!(commands("failed"), [format!("flowdeck runs retry {id}")]);
+    }
+
+    #[test]
     fn outputs_belong_to_what_happened() {
         assert!(
             matches!(settled(How::Happened, Some("{\"id\":1}")), Ok(SettleHow::Happened { outputs }) if outputs.len() == 1)
         );
         assert!(settled(How::DidNot, Some("{}")).is_err());
         assert!(settled(How::Happened, Some("no")).is_err());
+        assert!(settled(How::Happened, Some("[1]")).is_err(), "a list names no outputs");
     }
 }

@@ -17,8 +17,8 @@ use crate::options::Globals;
 use crate::out::{self, Pages, style};
 use crate::screen::style::count;
 use crate::screen::table::table as columns;
-use crate::terminal::{Terminal, Typed};
-use crate::{files, session};
+use crate::terminal::Terminal;
+use crate::{confirm, files, session};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -165,7 +165,10 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &TablesCommand, as_json
             pages.print();
         }
         TablesCommand::Import { table, file, replace } => {
-            let (name, csv) = files::text(file)?;
+            let path = file.clone();
+            let reads = files::apart(move || files::text(&path));
+            let Some(read) = api.session().or_interrupted(reads).await else { return Ok(End::Interrupted) };
+            let (name, csv) = read?;
             // A table that is not there is no mistake of the file.
             api.table(table).await?;
             let op = TableOp::ImportCsv { table: table.clone(), csv, replace: *replace };
@@ -181,10 +184,9 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &TablesCommand, as_json
                 if !terminal.interactive() {
                     bail!(usage(format!("say --yes to remove every row of `{table}`")));
                 }
-                let typed = terminal.ask(&format!("Remove every row of \u{201c}{table}\u{201d}? [y/N] ")).await;
-                if !matches!(typed, Typed::Line(line) if line.trim().to_lowercase().starts_with('y')) {
-                    terminal.say("Nothing was changed.\n");
-                    return Ok(End::Fine);
+                let question = format!("Remove every row of \u{201c}{table}\u{201d}? [y/N] ");
+                if let Some(end) = confirm::refused(api, terminal, &question).await {
+                    return Ok(end);
                 }
             }
             told(&api.table_op(&TableOp::Clear { table: table.clone() }).await?, "removed", as_json);
@@ -287,7 +289,10 @@ fn rows(out: &mut Pages, table: &TableDecl, outputs: &Fields, as_json: bool) {
 
 fn told(outputs: &Fields, did: &str, as_json: bool) {
     match (as_json, outputs.get("count").as_f64()) {
-        (false, Some(n)) if n >= 0.0 => out::text(&format!("{n:.0} rows {did}\n")),
+        (false, Some(n)) if n >= 0.0 => {
+            let number = format!("{n:.0}");
+            out::text(&format!("{number} {} {did}\n", if number == "1" { "row" } else { "rows" }));
+        }
         _ => out::pretty(outputs),
     }
 }

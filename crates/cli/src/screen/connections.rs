@@ -9,6 +9,9 @@ use flowdeck::model::connect::{ConnectionState, ConnectionView, PromptState, Pro
 use super::style::{Style, beside, count, duration, width, wrap};
 use super::table::table;
 
+/// Most flows named for one prompt.
+const FLOWS_SHOWN_MAX: usize = 5;
+
 /// The word for a state.
 pub(crate) fn state_word(state: ConnectionState) -> &'static str {
     match state {
@@ -88,6 +91,20 @@ pub(crate) fn prompts(prompts: &[PromptView], style: Style) -> String {
         };
         out.push_str(&format!("{}  {state}  {} waiting\n", style.key(&prompt.id.to_string()), prompt.waiting));
         out.push_str(&wrap(&prompt.message, style.text_width(), 2));
+        out.push_str(&wrap(&wanted_by(prompt), style.text_width(), 2));
     }
     out
+}
+
+/// Flows whose slots wait there.
+fn wanted_by(prompt: &PromptView) -> String {
+    let mut flows: Vec<&str> = prompt.slots.iter().map(|(flow, _)| flow.as_str()).collect();
+    flows.dedup();
+    if flows.is_empty() {
+        return String::new();
+    }
+    let left = flows.len().saturating_sub(FLOWS_SHOWN_MAX);
+    flows.truncate(FLOWS_SHOWN_MAX);
+    let more = if left > 0 { format!(" and {left} more") } else { String::new() };
+    format!("Wanted by {}{more}.", flows.join(", "))
 }

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::steps::{Line, Timeline};
 use super::style::Style;
 use super::{connections, preflight, prompt, runs};
+use crate::again::Again;
 use crate::answer::Ask;
 
 const RUN: &str = "run_01ka0000000000000000000000";
@@ -101,6 +102,23 @@ fn preflight_says_whose_account_it_will_use() {
 }
 
 #[test]
+fn preflight_claims_no_account_that_no_card_will_get() {
+    let mut off = json!(connection("disabled"));
+    off["state_reason"] = json!("holiday");
+    let line = |connection: Value, reason: Value, prompt: Value| -> PreflightLine {
+        of(json!({
+            "need": need("d"), "connection": connection, "reason": reason, "missing_scopes": [], "prompt": prompt,
+        }))
+    };
+    let lines =
+        [line(off, Value::Null, Value::Null), line(Value::Null, json!("choose"), json!(prompt_view("playground")))];
+    let shown = preflight::preflight("welcome", "", &lines, Style { width: 200, ..wide() });
+    assert!(shown.contains("○ d  ") && shown.contains("is switched off: holiday; it will fail"), "{shown}");
+    assert!(shown.contains("the account it used was removed; it will ask"), "{shown}");
+    assert!(!shown.contains('●') && !shown.contains("several"), "{shown}");
+}
+
+#[test]
 fn a_prompt_says_what_is_needed_by_which_card_and_why() {
     for app in ["playground", "okta"] {
         let ask = ask(app);
@@ -112,7 +130,7 @@ fn a_prompt_says_what_is_needed_by_which_card_and_why() {
 
 #[test]
 fn what_cannot_be_answered_here_names_the_command() {
-    check("elsewhere", |style| prompt::elsewhere(&prompt_view("playground"), style));
+    check("elsewhere", |style| prompt::elsewhere(&prompt_view("playground"), &Again::default(), style));
 }
 
 fn entries() -> Vec<Entry> {

@@ -4,7 +4,7 @@
 //! Tests: `crates/cli/src/screen/golden.rs`.
 
 use flowdeck::connections::PreflightLine;
-use flowdeck::model::connect::PromptReason;
+use flowdeck::model::connect::{ConnectionState, PromptReason};
 
 use super::style::{Style, beside, width, wrap};
 
@@ -35,7 +35,8 @@ pub(crate) fn preflight(flow: &str, description: &str, lines: &[PreflightLine], 
 }
 
 fn plain_sign(line: &PreflightLine, style: Style) -> &'static str {
-    if line.reason.is_none() { style.sign("●", "*") } else { style.sign("○", "o") }
+    let works = line.reason.is_none() && line.connection.as_ref().is_none_or(|c| c.state != ConnectionState::Disabled);
+    if works { style.sign("●", "*") } else { style.sign("○", "o") }
 }
 
 fn account(line: &PreflightLine, style: Style) -> (String, String) {
@@ -47,10 +48,19 @@ fn account(line: &PreflightLine, style: Style) -> (String, String) {
     let at = format!("\u{201c}{}\u{201d}", line.need.card_title);
     let sign = plain_sign(line, style);
     match line.reason {
+        // It needs nothing that an answer gives, and yet no card will get it.
+        None if line.connection.as_ref().is_some_and(|c| c.state == ConnectionState::Disabled) => {
+            let why = line.connection.as_ref().map(|c| c.state_reason.as_str()).filter(|why| !why.is_empty());
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            (style.bad(sign), format!("{} is switched off{why}; it will fail at {at}", who.unwrap_or(app)))
+        }
         None => (style.good(sign), who.unwrap_or(app)),
         Some(reason) => {
             let words = match reason {
                 PromptReason::Missing => format!("{app}: not connected yet; it will ask at {at}"),
+                PromptReason::Choose if others(line) < 2 => {
+                    format!("{app}: the account it used was removed; it will ask at {at}")
+                }
                 PromptReason::Choose => format!("{app}: has several accounts; it will ask which at {at}"),
                 PromptReason::Lost => {
                     format!("{}: has to be authorized again; it will ask at {at}", who.unwrap_or(app))
@@ -70,7 +80,12 @@ fn account(line: &PreflightLine, style: Style) -> (String, String) {
     }
 }
 
-fn capital(text: &str) -> String {
+/// How many connections could be chosen.
+fn others(line: &PreflightLine) -> usize {
+    line.prompt.as_ref().map_or(0, |prompt| prompt.others.len())
+}
+
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map(|c| c.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -5,19 +5,27 @@
 
 use flowdeck::model::connect::{PromptMethod, PromptView};
 
+use crate::again::Again;
 use crate::answer::Ask;
 
+use super::connections::state_word;
 use super::markdown::markdown;
 use super::style::{Style, beside, count, width, wrap};
 
 /// The question, for one way to connect.
 pub(crate) fn prompt(ask: &Ask, method: Option<&PromptMethod>, style: Style) -> String {
     let columns = style.text_width();
-    let title = style.bold(&format!("Connect {}", ask.title));
+    let chooses = ask.choose && !ask.others.is_empty();
+    let title = if chooses { "Choose a connection to" } else { "Connect" };
+    let title = style.bold(&format!("{title} {}", ask.title));
     let mut out = format!("{} {title}\n", style.waiting(style.sign("◆", "#")));
     out.push_str(&wrap(&ask.message, columns, 2));
     if ask.waiting > 1 {
         out.push_str(&wrap(&format!("{} wait for it.", count(ask.waiting, "run")), columns, 2));
+    }
+    if chooses {
+        out.push_str(&others(ask, style));
+        return out;
     }
     let words = |scope: &String| ask.scope_words.get(scope).cloned().unwrap_or_default();
     let scopes: Vec<(String, String)> = ask.scopes.iter().map(|s| (s.clone(), words(s))).collect();
@@ -34,6 +42,17 @@ pub(crate) fn prompt(ask: &Ask, method: Option<&PromptMethod>, style: Style) -> 
         if let Some(uri) = &method.redirect_uri {
             out.push_str(&block("Sign-in redirect URI to register", &[(uri.clone(), String::new())], style));
         }
+    }
+    out
+}
+
+/// The connections that are there, with the numbers that choose them.
+pub(crate) fn others(ask: &Ask, style: Style) -> String {
+    let mut out = String::new();
+    for (i, c) in ask.others.iter().enumerate() {
+        let account = c.account.as_ref().map(|a| format!(" as {a}")).unwrap_or_default();
+        let state = style.dim(&format!("({})", state_word(c.state)));
+        out.push_str(&format!("    {} {}{account} {state}\n", style.key(&format!("[{}]", i + 1)), c.nickname));
     }
     out
 }
@@ -68,14 +87,9 @@ pub(crate) fn help(method: &PromptMethod, style: Style) -> String {
 }
 
 /// How to answer a prompt that nobody is there to answer.
-pub(crate) fn elsewhere(view: &PromptView, style: Style) -> String {
+pub(crate) fn elsewhere(view: &PromptView, again: &Again, style: Style) -> String {
     let columns = style.text_width();
     let mut out = wrap(&view.message, columns, 0);
-    out.push_str(&format!("  {}\n", style.key(&answer_command(view))));
+    out.push_str(&format!("  {}\n", style.key(&again.answer(view.id))));
     out
-}
-
-/// The exact command that answers a prompt.
-pub(crate) fn answer_command(view: &PromptView) -> String {
-    format!("flowdeck prompts answer {}", view.id)
 }

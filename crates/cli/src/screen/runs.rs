@@ -10,6 +10,9 @@ use super::result;
 use super::style::{Style, count, duration, pad, shorten, wrap};
 use super::table::table;
 
+/// From this many columns on a list has room for whole sentences.
+const ROOMY: usize = 100;
+
 /// The status as JSON has it.
 pub(crate) fn status_key(status: Status) -> String {
     serde_json::to_value(status).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
@@ -37,6 +40,16 @@ pub(crate) fn wait_words(reason: &WaitReason) -> String {
     }
 }
 
+/// The same where there is room for a word or two.
+fn short_words(reason: &WaitReason) -> String {
+    match reason {
+        WaitReason::Connection { .. } => "connection".to_owned(),
+        WaitReason::InDoubt { .. } => "your decision".to_owned(),
+        WaitReason::Retry { .. } => "next attempt".to_owned(),
+        WaitReason::Approval { .. } | WaitReason::Signal { .. } | WaitReason::Time { .. } => wait_words(reason),
+    }
+}
+
 /// A list of runs, newest first.
 pub(crate) fn list(runs: &[RunSummary], now: Millis, style: Style) -> String {
     if runs.is_empty() {
@@ -48,6 +61,7 @@ pub(crate) fn list(runs: &[RunSummary], now: Millis, style: Style) -> String {
             let about = match (run.status, run.set_aside.as_ref().or(run.fault.as_ref()), run.waits.first()) {
                 (Status::Failed, Some(fault), _) => fault.message.clone(),
                 (_, Some(fault), _) if run.set_aside.is_some() => fault.message.clone(),
+                (_, _, Some(wait)) if style.width < ROOMY => short_words(&wait.reason),
                 (_, _, Some(wait)) => format!("{}: {}", wait.path, wait_words(&wait.reason)),
                 _ => count(run.counts.steps, "step"),
             };

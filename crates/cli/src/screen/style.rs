@@ -134,6 +134,19 @@ pub(crate) fn wrap(text: &str, columns: usize, indent: usize) -> String {
     out
 }
 
+/// A text of several lines, each broken where the screen ends; commands stay whole, so that they can be copied.
+pub(crate) fn reflow(text: &str, columns: usize) -> String {
+    let line = |line: &str| {
+        let words = line.trim_start();
+        let is_command = words.starts_with("flowdeck ") || words.starts_with("http");
+        if is_command || width(line) <= columns {
+            return format!("{line}\n");
+        }
+        wrap(words, columns, line.len() - words.len())
+    };
+    text.lines().map(line).collect()
+}
+
 /// A label that takes so many columns, then a text that is broken beside it from `column` on; below it where the label
 /// reaches that far.
 pub(crate) fn beside(label: &str, taken: usize, column: usize, text: &str, columns: usize) -> String {
@@ -184,6 +197,13 @@ mod tests {
         assert_eq!(beside("a", 1, 3, "one two", 7), "a  one\n   two\n");
         assert_eq!(beside("a", 1, 3, "", 7), "a\n");
         assert_eq!(beside("abc", 3, 3, "one", 9), "abc\n   one\n");
+    }
+
+    #[test]
+    fn a_long_sentence_is_broken_and_a_command_is_not() {
+        let text = "error: one two three\n  four five six\n  flowdeck runs resume run_1\n";
+        assert_eq!(reflow(text, 12), "error: one\ntwo three\n  four five\n  six\n  flowdeck runs resume run_1\n");
+        assert_eq!(reflow("a  b\n", 12), "a  b\n", "what fits stays as it is");
     }
 
     #[test]

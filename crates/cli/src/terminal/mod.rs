@@ -60,7 +60,8 @@ impl Terminal {
         for line in lines {
             match line {
                 Line::Keep(text) => self.say(&format!("{text}\n")),
-                Line::Moving(text) if self.is_screen => {
+                // A screen that cannot take it back gets none.
+                Line::Moving(text) if self.is_screen && self.style.signs => {
                     self.erase();
                     let mut err = std::io::stderr().lock();
                     err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();

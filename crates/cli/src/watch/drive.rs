@@ -3,11 +3,13 @@
 //! Must never follow more runs on the screen than a person can read; the rest are counted.
 //! Tests: `tests/tests/e2e`.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::Result;
 use flowdeck::engine::{RunSummary, RunView, Status, WaitReason};
-use flowdeck::model::{AppName, RunId};
+use flowdeck::model::connect::PromptView;
+use flowdeck::model::{AppName, ConnectionId, PromptId, RunId};
 use serde_json::json;
 
 use super::{Report, Watch};
@@ -27,8 +29,7 @@ const STILL_MAX: usize = 600;
 
 /// Runs that wait for a connection of this app.
 pub(crate) async fn waiting_for(api: &Api, app: &AppName) -> Result<Vec<RunSummary>> {
-    let prompts: std::collections::HashSet<_> =
-        api.prompts(Some("open"), Some(app)).await?.into_iter().map(|p| p.id).collect();
+    let prompts: HashSet<_> = api.prompts(Some("open"), Some(app)).await?.into_iter().map(|p| p.id).collect();
     let mut found = Vec::new();
     let mut cursor = None;
     if prompts.is_empty() {
@@ -47,6 +48,29 @@ pub(crate) async fn waiting_for(api: &Api, app: &AppName) -> Result<Vec<RunSumma
         }
     }
     Ok(found)
+}
+
+/// Of the runs that waited for an app: those that an answer concerns. Runs that wait at other prompts are not the
+/// answer's business.
+pub(crate) async fn concerned(
+    api: &Api,
+    waited: Vec<RunSummary>,
+    app: &AppName,
+    answered: Option<PromptId>,
+    connection: Option<ConnectionId>,
+) -> Result<Vec<RunSummary>> {
+    if waited.is_empty() {
+        return Ok(waited);
+    }
+    let is_its = |p: &PromptView| Some(p.id) == answered || (p.connection.is_some() && p.connection == connection);
+    let open = api.prompts(Some("open"), Some(app)).await?;
+    let others: HashSet<PromptId> = open.iter().filter(|p| !is_its(p)).map(|p| p.id).collect();
+    Ok(waited.into_iter().filter(|run| is_concerned(run, &others)).collect())
+}
+
+/// Whether it waits for a connection at any prompt but these.
+fn is_concerned(run: &RunSummary, others: &HashSet<PromptId>) -> bool {
+    run.waits.iter().any(|w| matches!(&w.reason, WaitReason::Connection { prompt, .. } if !others.contains(prompt)))
 }
 
 /// Follows runs to their next stop. The end tells of the worst: failed, then waiting.

@@ -18,9 +18,9 @@ use flowdeck_server::client::CallError;
 use flowdeck_server::wire::RunEvent;
 use futures_util::StreamExt as _;
 
-pub(crate) use drive::{drive, waiting_for};
+pub(crate) use drive::{concerned, drive, waiting_for};
 pub(crate) use report::Report;
-pub(crate) use stops::command;
+pub(crate) use stops::commands;
 
 use crate::api::Api;
 use crate::end::{End, LeftRun};
@@ -34,6 +34,8 @@ const LOOKS_MAX: usize = 200;
 /// Of these, how many may show a run that was just told something exactly as it was before.
 const UNMOVED_LOOKS_MAX: usize = 40;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// Holders that may end while one question stands.
+const TAKEOVERS_MAX: usize = 1_000;
 /// How long Ctrl-C waits to tell a program where the run stands.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 
@@ -73,14 +75,18 @@ impl<'a> Watch<'a> {
             () = api.session().interrupted() => None,
         };
         match end {
-            Some(end) => end.map_err(|error| error.context(LeftRun(run))),
+            Some(end) => {
+                let command = api.session().again().resume(run);
+                end.map_err(|error| error.context(LeftRun { run, command }))
+            }
             None => {
+                let again = api.session().again();
                 if self.report.is_json() {
                     let view = tokio::time::timeout(LAST_LOOK, self.api.run(run)).await;
-                    out::json(&report::interrupted_line(run, view.ok().and_then(Result::ok).as_ref()));
+                    out::json(&report::interrupted_line(run, view.ok().and_then(Result::ok).as_ref(), again));
                 }
-                self.terminal
-                    .say(&format!("\nStopped here; nothing is lost. It goes on with\n  flowdeck runs resume {run}\n"));
+                let command = again.resume(run);
+                self.terminal.say(&format!("\nStopped here; nothing is lost. It goes on with\n  {command}\n"));
                 Ok(End::Interrupted)
             }
         }
@@ -91,7 +97,7 @@ impl<'a> Watch<'a> {
             let view = self.follow_to_stop().await?;
             self.terminal.erase();
             if view.status.is_ended() {
-                self.report.ended(self.terminal, &view);
+                self.report.ended(self.terminal, &view, self.api.session().again());
                 return Ok(if view.status == Status::Finished { End::Fine } else { End::Failed });
             }
             if view.set_aside.is_some() {
@@ -185,20 +191,23 @@ impl<'a> Watch<'a> {
         Ok(true)
     }
 
-    /// Comes back when the run went on by itself: somebody answered elsewhere.
+    /// Comes back when the run went on by itself: somebody answered elsewhere. Where the holder ends meanwhile, the
+    /// question stays, and this command or another one takes its place.
     async fn went_on(api: &Api, run: RunId, after: u64) -> Result<()> {
-        let mut events = api.session().run_events(run, after, true).await?;
-        while let Some(event) = events.next().await {
-            let event = match event {
-                // Whoever asks stays at the question; the next look takes the holder's place.
-                Err(CallError::Gone(_)) => return Ok(()),
-                event => event?,
-            };
-            match event {
-                RunEvent::Entry { entry } if !matches!(entry.what, EntryKind::Waiting(_)) => return Ok(()),
-                RunEvent::Stopped { run } if run.status.is_ended() => return Ok(()),
-                RunEvent::Entry { .. } | RunEvent::Provisional { .. } | RunEvent::Stopped { .. } => {}
+        for _ in 0..TAKEOVERS_MAX {
+            let mut events = api.session().run_events(run, after, true).await?;
+            while let Some(event) = events.next().await {
+                match event {
+                    Err(CallError::Gone(_)) => break,
+                    Err(error) => return Err(error.into()),
+                    Ok(RunEvent::Entry { entry }) if !matches!(entry.what, EntryKind::Waiting(_)) => return Ok(()),
+                    // It ended, or was set aside.
+                    Ok(RunEvent::Stopped { .. }) => return Ok(()),
+                    Ok(RunEvent::Entry { .. } | RunEvent::Provisional { .. }) => {}
+                }
             }
+            api.session().rejoin().await?;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     }

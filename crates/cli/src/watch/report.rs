@@ -8,8 +8,8 @@ use flowdeck::model::connect::PromptView;
 use flowdeck::model::{Fields, RunId, StepPath, Value};
 use serde_json::json;
 
+use crate::again::Again;
 use crate::out;
-use crate::screen::prompt::answer_command;
 use crate::screen::steps::Timeline;
 use crate::screen::style::{count, duration};
 use crate::screen::{result, runs};
@@ -50,9 +50,9 @@ impl Report {
         }
     }
 
-    pub(crate) fn prompt(&self, view: &PromptView) {
+    pub(crate) fn prompt(&self, view: &PromptView, again: &Again) {
         if self.is_json() {
-            out::json(&json!({ "type": "prompt", "prompt": view, "command": answer_command(view) }));
+            out::json(&json!({ "type": "prompt", "prompt": view, "command": again.answer(view.id) }));
         }
     }
 
@@ -67,7 +67,7 @@ impl Report {
     }
 
     /// The last words about a run that ended.
-    pub(crate) fn ended(&self, terminal: &mut Terminal, run: &RunView) {
+    pub(crate) fn ended(&self, terminal: &mut Terminal, run: &RunView, again: &Again) {
         if self.is_json() {
             out::json(&last_line(run));
             return;
@@ -85,7 +85,8 @@ impl Report {
             Status::Failed => {
                 terminal.say(&format!("\n{}  {}\n", style.bad("Failed"), style.dim(&format!("{took}, {}", run.id))));
                 terminal.say(&runs::fault(run, style));
-                terminal.say(&format!("  {}\n", style.dim(&format!("flowdeck runs retry {}", run.id))));
+                let retry = again.command(&format!("runs retry {}", run.id));
+                terminal.say(&format!("  {}\n", style.dim(&retry)));
             }
             _ => terminal.say(&format!("\n{} is {}.\n", run.id, run.status.word())),
         }
@@ -107,6 +108,17 @@ fn show_output(run: &RunView) {
 fn answer(raw: &RawAnswer) -> Value {
     let headers: serde_json::Map<_, _> = raw.headers.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
     json!({ "status": raw.status, "headers": headers, "body": raw.body })
+}
+
+/// The line that ends the JSON of a run that waits, with the commands that end each wait.
+pub(crate) fn waiting_line(run: &RunView, again: &Again) -> Value {
+    let mut line = last_line(run);
+    if let Some(waits) = line.get_mut("waits").and_then(Value::as_array_mut) {
+        for (told, wait) in waits.iter_mut().zip(&run.waits) {
+            told["commands"] = json!(super::commands(again, run, &wait.path, &wait.reason).1);
+        }
+    }
+    line
 }
 
 /// The line that ends the JSON of a run.
@@ -134,11 +146,11 @@ pub(crate) fn last_line(run: &RunView) -> Value {
 }
 
 /// The line that ends the JSON of a command which was interrupted; the run itself goes on from where it is.
-pub(crate) fn interrupted_line(run: RunId, view: Option<&RunView>) -> Value {
+pub(crate) fn interrupted_line(run: RunId, view: Option<&RunView>, again: &Again) -> Value {
     let mut line = view.map_or_else(|| json!({ "type": "run", "run": run, "output": null }), last_line);
     if view.is_none_or(|view| !view.status.is_ended()) {
         line["status"] = json!("interrupted");
-        line["command"] = json!(format!("flowdeck runs resume {run}"));
+        line["command"] = json!(again.resume(run));
     }
     line
 }

@@ -39,6 +39,16 @@ impl Browser {
     /// Takes the address that was opened, presses Allow as the account that the page suggests, and follows the way
     /// back to the command.
     pub(crate) fn allow(&self) {
+        self.consent(None);
+    }
+
+    /// As [`Self::allow`], as another account.
+    #[allow(dead_code, reason = "only one test has a second account")]
+    pub(crate) fn allow_as(&self, account: &str) {
+        self.consent(Some(account));
+    }
+
+    fn consent(&self, account: Option<&str>) {
         let (send, address) = channel();
         let pipe = self.pipe.clone();
         // Opening a pipe waits for whoever writes to it: not without a deadline.
@@ -50,7 +60,11 @@ impl Browser {
         let target = address.join(&attribute(form, "action").unwrap()).unwrap();
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         for input in form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap()) {
-            if input.contains("\"hidden\"") || input.ends_with(" checked") {
+            let is_taken = match account {
+                Some(account) if input.contains("\"radio\"") => attribute(input, "value").as_deref() == Some(account),
+                _ => input.contains("\"hidden\"") || input.ends_with(" checked"),
+            };
+            if is_taken {
                 body.append_pair(&attribute(input, "name").unwrap(), &attribute(input, "value").unwrap());
             }
         }

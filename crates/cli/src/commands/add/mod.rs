@@ -27,7 +27,7 @@ use crate::build::entry::{self, Entry};
 use crate::build::picker::{Line, Picked};
 use crate::build::{rank, save};
 use crate::end::{End, WrongFile, of_error, usage};
-use crate::interrupts::Interrupts;
+use crate::interrupts::{Interrupts, or_interrupted};
 use crate::options::Globals;
 use crate::session::{self, Session};
 use crate::terminal::Terminal;
@@ -96,18 +96,6 @@ pub(crate) async fn run(add: &Add, globals: &Globals) -> Result<End> {
     let ended = Box::pin(added(add, globals, &Interrupts::listen())).await;
     tell_error("added", add.with.json, &ended);
     ended
-}
-
-/// Work that Ctrl-C ends at once: nothing of it is left. Where a session is open, that is asked to end instead.
-pub(crate) async fn or_interrupted<T>(
-    interrupts: &Interrupts,
-    work: impl Future<Output = Result<T>>,
-) -> Result<ControlFlow<End, T>> {
-    tokio::select! {
-        biased;
-        done = work => done.map(ControlFlow::Continue),
-        () = interrupts.heard(1) => Ok(ControlFlow::Break(End::Interrupted)),
-    }
 }
 
 /// The last line for a program, where nothing was made.

@@ -18,7 +18,6 @@ use crate::api::Api;
 use crate::build::need::flow_of_slot;
 use crate::end::{End, usage};
 use crate::out;
-use crate::screen::prompt::answer_command;
 use crate::screen::style::wrap;
 use crate::terminal::Terminal;
 
@@ -29,6 +28,8 @@ pub(crate) struct Linked {
     pub(crate) connection: Option<ConnectionView>,
     /// The prompt that stays open.
     pub(crate) prompt: Option<PromptView>,
+    /// The command that answers it.
+    command: String,
     /// Whether the prompt was not there before.
     is_new: bool,
     /// Whether the file has the slot, so that its prompt stays.
@@ -77,6 +78,7 @@ pub(crate) async fn link(api: &Api, terminal: &mut Terminal, wanted: &Wanted<'_>
     let Some(prompt) = line(api.raise(&file).await?).and_then(|line| line.prompt) else { return Ok(()) };
     linked.is_new = open.iter().all(|known| known.id != prompt.id);
     linked.prompt = Some(prompt.clone());
+    linked.command = api.session().again().answer(prompt.id);
     if !terminal.interactive() || with.later {
         return Ok(());
     }
@@ -120,7 +122,7 @@ impl Linked {
     /// Says what waits, and how the command ends.
     pub(crate) fn end(&self, slot: &str, with: &With, terminal: &mut Terminal) -> End {
         let Some(prompt) = &self.prompt else { return End::Fine };
-        let command = answer_command(prompt);
+        let command = &self.command;
         let asked = terminal.interactive() || with.later;
         if with.json {
             out::json(&json!({ "type": "prompt", "prompt": prompt, "command": command }));
@@ -128,7 +130,7 @@ impl Linked {
             let style = terminal.style();
             let about =
                 format!("Its slot {slot} has no connection to {} yet. A run asks for it; or now:", prompt.app_title);
-            terminal.say(&format!("{}  {}\n", wrap(&about, style.text_width(), 0), style.key(&command)));
+            terminal.say(&format!("{}  {}\n", wrap(&about, style.text_width(), 0), style.key(command)));
         }
         if asked { End::Fine } else { End::Waiting }
     }

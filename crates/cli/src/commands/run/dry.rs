@@ -20,7 +20,7 @@ use crate::api::Api;
 use crate::end::End;
 use crate::out;
 use crate::screen::dry;
-use crate::screen::prompt::{answer_command, elsewhere};
+use crate::screen::prompt::elsewhere;
 use crate::terminal::Terminal;
 
 /// Most times that it begins again: after each answer, and after each holder that ended.
@@ -125,7 +125,9 @@ async fn finish(api: &Api, terminal: &mut Terminal, run: &Run, asked: &Rehearse,
     let prompts = if waits { missing(api, asked).await? } else { Vec::new() };
     if run.json {
         for prompt in &prompts {
-            out::json(&json!({ "type": "prompt", "prompt": prompt, "command": answer_command(prompt) }));
+            out::json(
+                &json!({ "type": "prompt", "prompt": prompt, "command": api.session().again().answer(prompt.id) }),
+            );
         }
         out::json(&last_line(end));
     } else {
@@ -134,7 +136,7 @@ async fn finish(api: &Api, terminal: &mut Terminal, run: &Run, asked: &Rehearse,
         for wait in &end.run.waits {
             text.push_str(&format!("\nIt cannot go on at {} without a connection.\n", wait.path));
         }
-        text.extend(prompts.iter().map(|prompt| elsewhere(prompt, terminal.style())));
+        text.extend(prompts.iter().map(|prompt| elsewhere(prompt, api.session().again(), terminal.style())));
         terminal.say(&text);
     }
     Ok(match end.run.status {

@@ -1,0 +1,231 @@
+//! A connect prompt on a real terminal: wrong words, a second account, a choice, a holder that is killed.
+//!
+//! Must never need an account, or a network beyond loopback.
+//! Tests: this is the test.
+#![allow(clippy::unwrap_used)]
+
+#[path = "first_minute/browser.rs"]
+mod browser;
+#[path = "first_minute/machine.rs"]
+mod machine;
+#[allow(dead_code)]
+#[path = "first_minute/terminal.rs"]
+mod terminal;
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use machine::Machine;
+use terminal::Terminal;
+
+const REPORT: &str = "flows/team-report.flow.yaml";
+const WELCOME: &str = "flows/welcome.flow.yaml";
+
+/// The same machine with nobody at its terminal.
+fn unattended(machine: &Machine, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+    command.args(arguments).env_clear().current_dir(machine.path("."));
+    command.env("HOME", machine.path("../home")).env("XDG_RUNTIME_DIR", machine.path("../runtime"));
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(std::process::Stdio::null());
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Connects an account of the playground under this name.
+fn connected(machine: &Machine, nickname: &str) {
+    let mut terminal = machine.start(&["connect", "playground", "--as", nickname, "--browser"]);
+    terminal.wait_for("Waiting for your consent.");
+    machine.browser.allow();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+}
+
+fn prompt_of(screen: &str) -> String {
+    let prompt = screen.split("prm_").nth(1).unwrap_or_else(|| panic!("no prompt is named:\n{screen}"));
+    format!("prm_{}", prompt.split_whitespace().next().unwrap())
+}
+
+fn at_the_menu(terminal: &mut Terminal) {
+    terminal.wait_for("[?] help\n>");
+}
+
+#[test]
+fn an_address_of_another_attempt_is_told_and_the_right_one_still_counts() {
+    let machine = Machine::new(&[REPORT]);
+    let mut terminal = machine.start(&["run", REPORT]);
+    at_the_menu(&mut terminal);
+    terminal.type_line("o");
+    terminal.wait_for("[playground]:");
+    terminal.type_line("");
+    terminal.wait_for("paste the address it ends at");
+    terminal.type_line("http://127.0.0.1:8917/oauth/callback/playground?code=old-code-17&state=of-another-time");
+    terminal.wait_for("this answer belongs to no attempt");
+    machine.browser.allow();
+    terminal.wait_for("✓ Connected playground “playground” as Robin Admin");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+}
+
+#[test]
+fn an_app_is_connected_ahead_with_the_same_words_as_at_a_prompt() {
+    let machine = Machine::new(&[]);
+    let mut terminal = machine.start(&["connect", "playground", "--method", "api_token"]);
+    at_the_menu(&mut terminal);
+    terminal.type_line("l");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 75, "{screen}");
+    assert!(screen.contains("Make one at http://127.0.0.1:"), "{screen}");
+    assert!(screen.contains("Nothing was connected. Later:\n  flowdeck connect playground\n"), "{screen}");
+}
+
+#[test]
+fn what_was_typed_is_suggested_in_the_next_round_and_a_taken_port_is_got_around() {
+    let machine = Machine::new(&[]);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut terminal = machine.start(&["connect", "okta", "--redirect-port", &port]);
+    at_the_menu(&mut terminal);
+    for (typed, question) in
+        [("o", "[okta]:"), ("ops", "Domain (as"), ("acme.okta.com", "Client ID (as"), ("0oa1", "Client Secret")]
+    {
+        terminal.type_line(typed);
+        terminal.wait_for(question);
+    }
+    terminal.type_line("a-secret");
+    // Nothing has to be filled in again.
+    terminal.wait_for("So paste the address back:");
+    terminal.wait_for("https://acme.okta.com/oauth2/v1/authorize");
+    terminal.wait_for("Paste the address that your browser ends at:");
+    terminal.type_line("");
+    at_the_menu(&mut terminal);
+    terminal.type_line("p");
+    terminal.wait_for("[ops]:");
+    terminal.type_line("");
+    terminal.wait_for("Domain [acme.okta.com]:");
+    terminal.type_line("");
+    terminal.wait_for("Client ID [0oa1]:");
+    terminal.type_line("");
+    // The secret was not kept.
+    terminal.wait_for("Client Secret (not shown while you type):");
+    terminal.press("\u{3}");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    assert!(!screen.contains("a-secret"), "{screen}");
+    let later = format!("Later:\n  flowdeck connect okta --redirect-port {port}\n");
+    assert!(screen.contains(&later), "{screen}");
+}
+
+#[test]
+fn several_accounts_are_listed_where_one_has_to_be_chosen() {
+    let machine = Machine::new(&[REPORT]);
+    connected(&machine, "first");
+    connected(&machine, "it's the second");
+
+    // Nobody is there: each command that answers is named.
+    let (code, _, screen) = unattended(&machine, &["run", REPORT]);
+    assert_eq!(code, 75, "{screen}");
+    let prompt = prompt_of(&screen);
+    let (code, _, screen) = unattended(&machine, &["prompts", "answer", &prompt]);
+    assert_eq!(code, 75, "{screen}");
+    for wanted in ["--use first   # Robin Admin\n", r"--use 'it'\''s the second'"] {
+        assert!(screen.contains(&format!("\n  flowdeck prompts answer {prompt} {wanted}")), "{screen}");
+    }
+    let (code, _, screen) = unattended(&machine, &["prompts", "answer", &prompt, "--use", "third"]);
+    assert_eq!((code, screen.matches("first").count()), (2, 1), "{screen}");
+
+    // Somebody is there: they are listed, and a number takes one.
+    let mut terminal = machine.start(&["prompts", "answer", &prompt]);
+    terminal.wait_for("◆ Choose a connection to Playground");
+    terminal.wait_for("[1] first as Robin Admin (works)");
+    terminal.wait_for("[2] it's the second as Robin Admin (works)");
+    at_the_menu(&mut terminal);
+    terminal.type_line("3");
+    terminal.wait_for("Type one of the letters");
+    at_the_menu(&mut terminal);
+    terminal.type_line("2");
+    terminal.wait_for("✓ Using “it's the second”");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains("It asks for"), "there is nothing to consent to:\n{screen}");
+}
+
+#[test]
+fn an_answer_is_not_measured_by_runs_that_wait_elsewhere() {
+    let machine = Machine::new(&[REPORT]);
+    connected(&machine, "first");
+    connected(&machine, "second");
+    let text = machine.read(REPORT).replace("flow: team-report", "flow: another");
+    let text = text.replace("{ app: playground }", "{ app: playground, nickname: third }");
+    std::fs::write(machine.path("another.flow.yaml"), text).unwrap();
+    let (code, _, screen) = unattended(&machine, &["run", REPORT]);
+    assert_eq!(code, 75, "{screen}");
+    let prompt = prompt_of(&screen);
+    assert_eq!(unattended(&machine, &["run", "another.flow.yaml"]).0, 75);
+
+    let (code, _, screen) = unattended(&machine, &["prompts", "answer", &prompt, "--use", "first"]);
+    assert_eq!(code, 0, "{screen}");
+    let (_, listed, _) = unattended(&machine, &["prompts", "list"]);
+    assert!(listed.contains("“third” in the flow") && listed.contains("Wanted by another."), "{listed}");
+}
+
+#[test]
+fn a_question_stays_when_the_holder_is_killed() {
+    let machine = Machine::new(&[WELCOME, REPORT]);
+    let mut holder = machine.start(&["run", WELCOME]);
+    at_the_menu(&mut holder);
+    let mut guest = machine.start(&["run", REPORT]);
+    at_the_menu(&mut guest);
+    let (_, _, doctor) = (0, 0, unattended(&machine, &["doctor", "--json"]).1);
+    assert!(doctor.contains("held by another command"), "{doctor}");
+    // Killed, not ended.
+    drop(holder);
+    // The guest takes its place.
+    let (code, listed, _) = unattended(&machine, &["runs", "list"]);
+    assert_eq!(code, 0, "{listed}");
+    guest.type_line("o");
+    guest.wait_for("[playground]:");
+    guest.type_line("");
+    guest.wait_for("Waiting for your consent.");
+    machine.browser.allow();
+    guest.wait_for("✓ Connected playground “playground” as Robin Admin");
+    let (code, screen) = guest.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(screen.matches("◆ Connect Playground").count(), 1, "asked once:\n{screen}");
+    assert!(!screen.contains("Answered elsewhere"), "{screen}");
+}
+
+#[test]
+fn a_slip_at_a_question_decides_nothing() {
+    let machine = Machine::new(&[]);
+    std::fs::write(machine.path("a.flow.yaml"), "flow: a\ncards:\n  - id: ok\n    wait: { approval: Go? }\n").unwrap();
+    let mut terminal = machine.start(&["run", "a.flow.yaml"]);
+    terminal.wait_for("[a]pprove  [r]eject  [l]ater\n>");
+    terminal.type_line("x");
+    terminal.wait_for("Type one of the letters in brackets, then Enter.\n>");
+    terminal.type_line("");
+    terminal.wait_for("Type one of the letters in brackets, then Enter.\n>");
+    terminal.type_line("l");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 75, "{screen}");
+    for word in ["approve", "reject"] {
+        assert!(screen.contains(&format!("\n  flowdeck runs {word} run_")), "{screen}");
+    }
+}
+
+#[test]
+fn another_account_is_taken_only_with_a_word_for_it() {
+    let machine = Machine::new(&[]);
+    connected(&machine, "mine");
+    let mut terminal = machine.start(&["connect", "playground", "--as", "mine", "--browser"]);
+    terminal.wait_for("Waiting for your consent.");
+    machine.browser.allow_as("sam");
+    terminal.wait_for("This connection was Robin Admin; you authorized Sam Staff.");
+    terminal.wait_for("eep the earlier one?");
+    terminal.type_line("yes");
+    terminal.wait_for("Type s or k, then Enter.");
+    terminal.wait_for("eep the earlier one?");
+    terminal.type_line("s");
+    terminal.wait_for("✓ Connected playground “mine” as Sam Staff");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+}
