@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_command_without_options_is_shown_without_any() {
-        let again = Again::beside(&globals(), Path::new("/work/.flowdeck"), |_| None);
+        let again = Again::beside(&globals(), Path::new("/ada/.flowdeck"), |_| None);
         assert_eq!(again.command("runs resume run_1"), "flowdeck runs resume run_1");
     }
 
@@ -99,10 +99,10 @@ mod tests {
             app_address: vec![("slack.api".into(), "http://localhost:4003/api".into())],
             ..globals()
         };
-        let data = Path::new("/work/my data");
+        let data = Path::new("/ada/my data");
         assert_eq!(
             Again::beside(&globals, data, |_| None).command("prompts list"),
-            "flowdeck prompts list --data '/work/my data' --key-file /keys/one --redirect-port 9000 --allow-http \
+            "flowdeck prompts list --data '/ada/my data' --key-file /keys/one --redirect-port 9000 --allow-http \
              localhost:4400,localhost:4401 --app-address slack.api=http://localhost:4003/api"
         );
         let known = |name: &str| (name == "FLOWDECK_DATA").then(|| "my data".into());
@@ -110,7 +110,7 @@ mod tests {
         assert!(shown.starts_with("flowdeck prompts list --key-file"), "the environment says it: {shown}");
         let other = |name: &str| (name == "FLOWDECK_DATA").then(|| "another".into());
         let shown = Again::beside(&globals, data, other).command("prompts list");
-        assert!(shown.contains("--data '/work/my data'"), "the environment says something else: {shown}");
+        assert!(shown.contains("--data '/ada/my data'"), "the environment says something else: {shown}");
     }
 
     #[test]
