@@ -84,7 +84,7 @@ pub(crate) async fn go(
     if as_json {
         out::json(&json!({ "type": "connection", "connection": connection }));
     }
-    let waiting = watch::concerned(api, waiting, app, None, Some(connection.id)).await?;
+    // Those that wait for another nickname too: whoever connects is told that they go on waiting.
     watch::drive(api, terminal, waiting, as_json).await
 }
 

@@ -151,7 +151,7 @@ async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Resu
             }
         }
     }
-    let waiting = watch::concerned(api, waiting, &view.app, Some(view.id), connected).await?;
+    let waiting = watch::concerned(api, waiting, &view.app, view.id, connected).await?;
     watch::drive(api, terminal, waiting, answer.json).await
 }
 

@@ -56,13 +56,13 @@ pub(crate) async fn concerned(
     api: &Api,
     waited: Vec<RunSummary>,
     app: &AppName,
-    answered: Option<PromptId>,
+    answered: PromptId,
     connection: Option<ConnectionId>,
 ) -> Result<Vec<RunSummary>> {
     if waited.is_empty() {
         return Ok(waited);
     }
-    let is_its = |p: &PromptView| Some(p.id) == answered || (p.connection.is_some() && p.connection == connection);
+    let is_its = |p: &PromptView| p.id == answered || (p.connection.is_some() && p.connection == connection);
     let open = api.prompts(Some("open"), Some(app)).await?;
     let others: HashSet<PromptId> = open.iter().filter(|p| !is_its(p)).map(|p| p.id).collect();
     Ok(waited.into_iter().filter(|run| is_concerned(run, &others)).collect())
