@@ -57,12 +57,20 @@ pub(crate) struct StandIn {
     pub(crate) main: Mutex<Option<RunId>>,
     /// Every call in order.
     pub(crate) called: Mutex<Vec<Called>>,
+    /// The card, by its name in exports, whose results are taken away.
+    mute: Option<String>,
 }
 
 impl StandIn {
     pub(crate) fn new(cards: Cards, tables: AppHost, sample: Arc<Sample>, flow: Arc<Flow>, answers: Answers) -> Self {
         let (used, main, called) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { cards, tables, sample, flow, answers, used, main, called }
+        Self { cards, tables, sample, flow, answers, used, main, called, mute: None }
+    }
+
+    /// Without the results of a card: what does not notice does not check them.
+    pub(crate) fn muted(mut self, card: Option<&str>) -> Self {
+        self.mute = card.map(ToOwned::to_owned);
+        self
     }
 
     /// Where a step is in the export: runs of their own start at a helper.
@@ -142,7 +150,12 @@ impl Catalogue for StandIn {
 #[async_trait]
 impl CardHost for StandIn {
     fn evaluate(&self, card: &CardName, inputs: Fields, ambient: &Ambient) -> Result<Fields, Fault> {
-        self.cards.functions().evaluate(card, inputs, ambient)
+        let mut outputs = self.cards.functions().evaluate(card, inputs, ambient)?;
+        if self.mute.as_deref() == Some(card.as_str()) {
+            let keys: Vec<String> = outputs.iter().map(|(key, _)| key.to_owned()).collect();
+            keys.into_iter().for_each(|key| outputs.set(key, Value::Null));
+        }
+        Ok(outputs)
     }
 
     fn is_function(&self, card: &CardName) -> bool {
@@ -154,12 +167,19 @@ impl CardHost for StandIn {
     }
 
     async fn perform(&self, call: CardCall) -> CardOutcome {
+        let place = self.place(&call);
+        let mute = self.mute.as_ref().is_some_and(|card| *card == place.name);
         if call.card.family() == "tables" {
+            if mute {
+                return CardOutcome::Done { outputs: Fields::new(), next_page: None };
+            }
             return self.tables.perform(call).await;
         }
-        let place = self.place(&call);
         let decl = self.cards.card(&call.card);
-        let (outcome, scripted) = self.answer(&call, &place, decl.as_deref());
+        let (mut outcome, scripted) = self.answer(&call, &place, decl.as_deref());
+        if mute {
+            outcome = CardOutcome::Done { outputs: Fields::new(), next_page: None };
+        }
         let mut called = self.called.lock();
         if called.len() >= CALLS_MAX {
             return failed(429, "the budget of calls is used up", Value::Null);

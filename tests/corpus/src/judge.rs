@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use flowdeck::testing::names;
 use flowdeck_engine::Status;
 use flowdeck_engine::machine::secrets::REDACTED;
-use flowdeck_model::{CardKind, Catalogue, FieldDecl, Fields, Flow, TableName, Value};
+use flowdeck_model::{CardKind, Catalogue, EffectClass, FieldDecl, Fields, Flow, TableName, Value};
 use serde_json::Map;
 
 use crate::host::{Called, StandIn};
@@ -115,7 +115,8 @@ impl Found<'_> {
         }
         let mut seen = std::collections::BTreeSet::new();
         for table in all {
-            if !seen.insert(table.clone()) {
+            let counts = !self.opaque.named_only || here.contains_key(table.as_str());
+            if !counts || !seen.insert(table.clone()) {
                 continue;
             }
             let actual = world.rows(&table).await;
@@ -147,11 +148,11 @@ impl Found<'_> {
         let mut from = 0;
         let order = !self.outcome.marks.iter().any(|d| d.starts_with("order:"));
         for (nth, wanted) in expected["app_calls"].as_array().into_iter().flatten().enumerate() {
-            let uuid = wanted["card"].as_str().unwrap_or_default();
+            let sort = Sort::of(wanted);
             let free = wanted["async"] == true;
             let mut near: Option<String> = None;
             let found = left.iter().position(|at| {
-                if (!free && order && *at < from) || called[*at].place.uuid != uuid {
+                if (!free && order && *at < from) || !sort.is(&called[*at]) {
                     return false;
                 }
                 let mut trial = self.opaque.clone();
@@ -169,20 +170,16 @@ impl Found<'_> {
             match found {
                 Some(place) => {
                     let at = left.remove(place);
+                    self.outcome.compared.push(called[at].place.name.clone());
                     if !free {
                         from = at;
                     }
                 }
                 None => {
-                    let name = format!(
-                        "{}/{}",
-                        wanted["connector"].as_str().unwrap_or(""),
-                        wanted["method"].as_str().unwrap_or("")
-                    );
                     let why = near.unwrap_or_else(|| "it was not made".into());
-                    self.wrong(format!("call {nth} of {name} ({uuid}): {why}"));
+                    self.wrong(format!("call {nth} of {} ({}): {why}", sort.name, sort.uuid));
                     // The one that comes nearest is not a call too many as well.
-                    if let Some(place) = left.iter().position(|at| called[*at].place.uuid == uuid) {
+                    if let Some(place) = left.iter().position(|at| sort.is(&called[*at])) {
                         left.remove(place);
                     }
                 }
@@ -190,6 +187,9 @@ impl Found<'_> {
         }
         for at in left {
             let call = &called[at];
+            if self.opaque.named_only && reads(call, self.cards) {
+                continue;
+            }
             let where_ = host.locate(call.run, &call.path, None).map(|(f, c)| format!("{f}, {c}")).unwrap_or_default();
             self.wrong(format!(
                 "a call of {} too many ({where_}): {}",
@@ -206,7 +206,13 @@ impl Found<'_> {
     /// Outputs of cards by their ids in the export: what they gave the last time.
     pub(crate) fn outputs(&mut self, expected: &Value, ran: &Ran) {
         for (uuid, groups) in expected["key_outputs"].as_object().into_iter().flatten() {
-            let Some((flow, id)) = self.sample.cards.get(uuid).cloned() else { continue };
+            let Some((flow, id)) = self.sample.cards.get(uuid).cloned() else {
+                // What was worked out by machine names cards, too, that are no steps here.
+                if self.opaque.named_only {
+                    self.wrong(format!("there is no card `{uuid}`"));
+                }
+                continue;
+            };
             let last = ran.steps.iter().rev().find(|s| s.flow == flow && s.card == id).map(|s| &s.outputs);
             let kind = self.flow_of(&flow).and_then(|f| card_of(f, &id)).map(|c| c.kind.clone());
             let Some(kind) = kind else { continue };
@@ -292,6 +298,38 @@ fn table_value(fields: &Fields, operation: &str, group: &str, key: &str) -> Valu
     }
 }
 
+/// Which calls an expected one may be: those of a card by its id in the export, or of all cards of a name.
+struct Sort {
+    uuid: String,
+    name: String,
+}
+
+impl Sort {
+    fn of(wanted: &Value) -> Self {
+        let part = |key: &str| wanted[key].as_str().unwrap_or_default().to_owned();
+        let name = if wanted["call"].is_string() {
+            part("call")
+        } else {
+            format!("{}/{}", part("connector"), part("method"))
+        };
+        Self { uuid: part("card"), name }
+    }
+
+    /// By the name in the export, or by ours where that one ends in a mark of its own.
+    fn is(&self, call: &Called) -> bool {
+        if self.uuid.is_empty() {
+            return call.place.name == self.name || call.card.as_str() == self.name;
+        }
+        call.place.uuid == self.uuid
+    }
+}
+
+/// Whether a call changes nothing, by the card or, where it may be any request, by the method.
+fn reads(call: &Called, cards: &flowdeck::Cards) -> bool {
+    let observes = cards.card(&call.card).is_some_and(|decl| decl.effect == EffectClass::Observe);
+    observes || ["requestType", "Method"].iter().any(|key| call.inputs.get(key) == "GET")
+}
+
 /// What of a call's inputs is not as expected.
 fn inputs_differ(expected: &Value, call: &Called, cards: &flowdeck::Cards, opaque: &mut Opaque) -> Option<String> {
     let decl = cards.card(&call.card);
@@ -316,6 +354,9 @@ fn inputs_differ(expected: &Value, call: &Called, cards: &flowdeck::Cards, opaqu
                 return Some(what);
             }
         }
+    }
+    if opaque.named_only {
+        return None;
     }
     let default = |key: &str| decls.iter().find(|d| d.key == key).and_then(|d| d.default.clone());
     let extra = call.inputs.iter().find(|(key, value)| {

@@ -11,6 +11,8 @@ use serde_json::Map;
 /// Opaque ids seen so far: what stands in the scenario, and what it was here.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Opaque {
+    /// Only what is named counts: other keys of objects may be there, and `<any>` and `<has: …>` stand for values.
+    pub(crate) named_only: bool,
     known: HashMap<String, String>,
     /// `row-N`, the N-th seeded row of some table, and the ids of those rows.
     seeded: HashMap<String, Vec<String>>,
@@ -20,6 +22,20 @@ impl Opaque {
     /// A row that was there before the run.
     pub(crate) fn seeded(&mut self, nth: usize, id: &str) {
         self.seeded.entry(format!("row-{nth}")).or_default().push(id.to_owned());
+    }
+
+    /// Whether `expected` stands for values, and `actual` is one: `<any>` for all but nothing, `<has: a | b>` for texts
+    /// (and the JSON of other values) in which each part is.
+    fn stands_for(&self, expected: &str, actual: &Value) -> Option<bool> {
+        if !self.named_only {
+            return None;
+        }
+        if expected == "<any>" {
+            return Some(!is_empty(actual));
+        }
+        let parts = expected.strip_prefix("<has: ")?.strip_suffix('>')?;
+        let text = actual.as_str().map_or_else(|| actual.to_string(), ToOwned::to_owned);
+        Some(parts.split(" | ").all(|part| text.contains(part)))
     }
 
     /// Whether `expected` is an opaque id, and `actual` the one that stands for it.
@@ -99,7 +115,7 @@ pub(crate) fn differs(expected: &Value, actual: &Value, place: &str, opaque: &mu
         return None;
     }
     if let Value::String(text) = expected
-        && let Some(same) = opaque.same(text, actual)
+        && let Some(same) = opaque.same(text, actual).or_else(|| opaque.stands_for(text, actual))
     {
         return (!same).then(|| said(expected, actual, place));
     }
@@ -146,6 +162,9 @@ fn objects(
     let missing = expected
         .iter()
         .find_map(|(key, value)| differs(value, actual.get(key).unwrap_or(&null), &format!("{place}.{key}"), opaque));
+    if opaque.named_only {
+        return missing;
+    }
     missing.or_else(|| {
         let extra = actual.iter().find(|(key, value)| !expected.contains_key(*key) && !is_empty(value));
         extra.map(|(key, value)| said(&null, value, &format!("{place}.{key}")))
@@ -193,6 +212,23 @@ mod tests {
             let found = differs(&expected, &actual, "", &mut Opaque::default());
             assert_eq!(found.is_none(), same, "{expected} {actual}: {found:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_named_counts_only_where_it_is_asked_for() {
+        let mut named = Opaque { named_only: true, ..Opaque::default() };
+        for (expected, actual, same) in [
+            (json!({"a": 1}), json!({"a": 1, "b": 2}), true),
+            (json!({"a": 1}), json!({"b": 2}), false),
+            (json!("<any>"), json!("x"), true),
+            (json!("<any>"), json!(null), false),
+            (json!("<has: Ada | 10.0.0.1>"), json!("Ada from 10.0.0.1"), true),
+            (json!("<has: Ada | 10.0.0.1>"), json!("Ada"), false),
+            (json!("<has: Ada>"), json!({"who": ["Ada"]}), true),
+        ] {
+            assert_eq!(differs(&expected, &actual, "", &mut named).is_none(), same, "{expected} {actual}");
+        }
+        assert!(differs(&json!("<any>"), &json!("x"), "", &mut Opaque::default()).is_some());
     }
 
     #[test]

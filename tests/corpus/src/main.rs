@@ -4,6 +4,7 @@
 //! Tests: beside each module; the corpus is the test.
 
 mod begin;
+mod coverage;
 mod host;
 mod judge;
 mod known;
@@ -19,6 +20,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use flowdeck::egress::{Egress, Policy};
@@ -26,16 +28,20 @@ use flowdeck_apps::AppHost;
 use flowdeck_format::{Source, test_file};
 use indexmap::IndexMap;
 
+use coverage::Coverage;
 use known::Known;
 use report::Report;
+use source::Sample;
 
-const HELP: &str = "cargo xtask corpus [DIR] [--json] [--scenarios DIR --exports DIR] [--only TEXT]
+const HELP: &str = "cargo xtask corpus [DIR] [--json] [--scenarios DIR --exports DIR] [--only TEXT] [--cards]
 
   DIR                every export below it is loaded, printed and read again, and each of its flows is run
   --scenarios DIR    runs the scenario files in DIR; may be given more than once
   --exports DIR      where the exports of the scenarios are
   --known FILE       what is known to fall short; all else must hold, and what is named must not
   --only TEXT        only exports and scenarios with TEXT in their name
+  --cards            counts of each card the exports it is in, the scenarios that run it and those that fail without
+                     its result
   --json             one object a line
 ";
 
@@ -46,6 +52,7 @@ struct Asked {
     exports: Option<PathBuf>,
     known: Option<PathBuf>,
     only: Option<String>,
+    cards: bool,
     json: bool,
 }
 
@@ -56,6 +63,7 @@ fn asked() -> Result<Asked> {
         let mut value = || args.next().with_context(|| format!("{arg} needs a value\n\n{HELP}"));
         match arg.as_str() {
             "--json" => asked.json = true,
+            "--cards" => asked.cards = true,
             "--scenarios" => asked.scenarios.push(value()?.into()),
             "--exports" => asked.exports = Some(value()?.into()),
             "--known" => asked.known = Some(value()?.into()),
@@ -98,6 +106,7 @@ async fn all(asked: &Asked) -> Result<bool> {
         None => Known::default(),
     };
     let mut report = Report::new(asked.json, known);
+    let mut coverage = asked.cards.then(|| Coverage::new(&cards));
     let wanted = |name: &str| asked.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     for folder in &asked.folders {
         let files = exports(folder)?;
@@ -108,6 +117,11 @@ async fn all(asked: &Asked) -> Result<bool> {
             let name = name_of(&file, folder);
             if wanted(&name) {
                 let bytes = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+                if let Some(coverage) = &mut coverage {
+                    // What does not load is told below.
+                    let held = Sample::read(&name, &bytes, &cards).map(|sample| sample.names).unwrap_or_default();
+                    coverage.export(&name, &held.into_values().flatten().collect());
+                }
                 report.sample(sample::check(&name, &bytes, &cards, &tables).await);
             }
         }
@@ -128,9 +142,17 @@ async fn all(asked: &Asked) -> Result<bool> {
                 let export = scenario.file.as_deref().with_context(|| format!("{} names no export", scenario.id))?;
                 let bytes = std::fs::read(exports.join(export))
                     .with_context(|| format!("read the export of scenario {}", scenario.id))?;
-                report.scenario(scenario::run(scenario, &bytes, &cards, &tables).await);
+                let loaded = Sample::read(export, &bytes, &cards).map(Arc::new);
+                let outcome = scenario::run(scenario, &loaded, &cards, &tables, None).await;
+                if let (Some(coverage), true) = (&mut coverage, outcome.wrong.is_empty()) {
+                    coverage.scenario((scenario, &loaded), &outcome, &cards, &tables).await;
+                }
+                report.scenario(outcome);
             }
         }
+    }
+    if let Some(coverage) = &coverage {
+        coverage.close(asked.json);
     }
     Ok(report.close())
 }

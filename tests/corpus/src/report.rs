@@ -173,6 +173,7 @@ mod tests {
             marks: Vec::new(),
             wrong: own(wrong),
             compared: Vec::new(),
+            ran: BTreeSet::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Must never pass a scenario whose export or flow is not there.
 //! Tests: the scenario files.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flowdeck::testing::begin;
@@ -12,11 +13,12 @@ use flowdeck_model::table::TableOp;
 use flowdeck_model::{CardKind, Flow, Millis, TableName};
 use serde::Serialize;
 
+use crate::coverage::folded;
 use crate::host::{Answers, StandIn};
 use crate::judge;
 use crate::lenient::Opaque;
 use crate::source::Sample;
-use crate::world::{World, prepared};
+use crate::world::{Ran, World, prepared};
 
 /// Whether a scenario is advice only: what it holds depends on behaviour that nobody documents.
 fn is_advice(scenario: &Test) -> bool {
@@ -37,10 +39,23 @@ pub(crate) struct Outcome {
     pub(crate) wrong: Vec<String>,
     /// `family/method` of cards whose outputs were compared.
     pub(crate) compared: Vec<String>,
+    /// `family/method` of all cards that ran.
+    #[serde(skip)]
+    pub(crate) ran: BTreeSet<String>,
 }
 
-/// Runs one scenario over its export.
-pub(crate) async fn run(scenario: &Test, bytes: &[u8], cards: &flowdeck::Cards, tables: &AppHost) -> Outcome {
+/// The export of a scenario, or why it cannot be read.
+pub(crate) type Loaded = Result<Arc<Sample>, String>;
+
+/// Runs one scenario over its export. Without the results of `mute`, a card's name in exports, it must fail where that
+/// card matters to it.
+pub(crate) async fn run(
+    scenario: &Test,
+    loaded: &Loaded,
+    cards: &flowdeck::Cards,
+    tables: &AppHost,
+    mute: Option<&str>,
+) -> Outcome {
     let mut outcome = Outcome {
         id: scenario.id.clone(),
         export: scenario.file.clone().unwrap_or_default(),
@@ -48,8 +63,13 @@ pub(crate) async fn run(scenario: &Test, bytes: &[u8], cards: &flowdeck::Cards, 
         marks: scenario.unknowns_touched.clone(),
         wrong: Vec::new(),
         compared: Vec::new(),
+        ran: BTreeSet::new(),
     };
-    if let Err(why) = play(scenario, bytes, cards, tables, &mut outcome).await {
+    let played = match loaded {
+        Ok(sample) => play(scenario, sample, (cards, tables, mute), &mut outcome).await,
+        Err(why) => Err(why.clone()),
+    };
+    if let Err(why) = played {
         outcome.wrong.push(why);
     }
     outcome
@@ -57,12 +77,10 @@ pub(crate) async fn run(scenario: &Test, bytes: &[u8], cards: &flowdeck::Cards, 
 
 async fn play(
     scenario: &Test,
-    bytes: &[u8],
-    cards: &flowdeck::Cards,
-    tables: &AppHost,
+    sample: &Arc<Sample>,
+    (cards, tables, mute): (&flowdeck::Cards, &AppHost, Option<&str>),
     outcome: &mut Outcome,
 ) -> Result<(), String> {
-    let sample = Arc::new(Sample::read(&outcome.export, bytes, cards)?);
     let title = scenario.flow.as_deref().ok_or("it names no `flow`")?;
     let name = sample.export.named(title).map(|f| f.flow.clone());
     let name = name.ok_or_else(|| format!("there is no flow `{title}`"))?;
@@ -71,21 +89,45 @@ async fn play(
     let clock = scenario.clock.as_deref().unwrap_or("2024-01-15T10:30:00.000Z");
     let now: jiff::Timestamp = clock.parse().map_err(|e| format!("clock: {e}"))?;
     let answers = Answers::Script(scenario.answers.clone());
-    let host = Arc::new(StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers));
+    let host = StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers);
+    let host = Arc::new(host.muted(mute));
     let world = Arc::new(World::new(host.clone(), &flow, Millis(now.as_millisecond())));
-    let mut opaque = Opaque::default();
-    seed(scenario, &sample, &flow, &world, &mut opaque).await?;
+    let mut opaque = Opaque { named_only: scenario.expected["named_only"] == true, ..Opaque::default() };
+    seed(scenario, sample, &flow, &world, &mut opaque).await?;
     let mut last = None;
     for start in begin::starts(&flow, scenario, clock, cards) {
         last = Some(world.run(start).await?);
     }
     let ran = last.ok_or("it starts nothing")?;
-    let mut found = judge::Found { outcome, opaque: &mut opaque, sample: &sample, flow: &flow, cards };
+    outcome.ran = cards_run(sample, &flow, &ran, &host);
+    let mut found = judge::Found { outcome, opaque: &mut opaque, sample, flow: &flow, cards };
     found.tables(&scenario.expected, &scenario.tables, &world).await;
     found.end(&scenario.expected, &ran);
     found.calls(&scenario.expected, &host.called.lock(), &host);
     found.outputs(&scenario.expected, &ran);
     Ok(())
+}
+
+/// The cards of the export that ran, by name.
+fn cards_run(sample: &Sample, flow: &Flow, ran: &Ran, host: &StandIn) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = host.called.lock().iter().map(|call| call.place.name.clone()).collect();
+    let mut flows = BTreeSet::from([flow.name.to_string()]);
+    let ended = ran.steps.iter().map(|step| (&step.flow, &step.card)).chain(ran.failed.iter().map(|(f, c)| (f, c)));
+    for (flow, card) in ended {
+        flows.insert(flow.clone());
+        names.extend(sample.places_of(flow, card).iter().map(|place| place.name.clone()));
+    }
+    if ran.view.stopped {
+        names.insert("control/continueIf".to_owned());
+    }
+    if ran.view.raw.is_some() {
+        names.insert("control/returnRaw".to_owned());
+    }
+    for flow in flows {
+        names.extend(sample.names.get(&flow).into_iter().flat_map(folded).cloned());
+    }
+    names.remove("");
+    names
 }
 
 async fn seed(scenario: &Test, sample: &Sample, flow: &Flow, world: &World, opaque: &mut Opaque) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! Must never interpret the export itself: that is the importer's. What is read here is types and ids only.
 //! Tests: the corpus itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use flowdeck_format::Severity;
 use flowdeck_format::import::{self, Export};
@@ -45,6 +45,8 @@ pub(crate) struct Sample {
     pub(crate) tables: HashMap<String, String>,
     /// What rows that are made in Okta hold in text columns that nobody fills in, by table here.
     pub(crate) defaults: HashMap<String, Map<String, Value>>,
+    /// Names of all cards by the flow here.
+    pub(crate) names: HashMap<String, BTreeSet<String>>,
 }
 
 impl Sample {
@@ -66,6 +68,7 @@ impl Sample {
             starts: HashMap::new(),
             tables: HashMap::new(),
             defaults: HashMap::new(),
+            names: HashMap::new(),
             export,
         };
         sample.index(&tree["data"]);
@@ -96,7 +99,11 @@ impl Sample {
             if let Some(start) = start {
                 self.starts.insert(id.clone(), declared(start));
             }
+            let from = cards.len();
             methods(flow, 0, &mut cards);
+            let here = self.export.report.flows.iter().find(|f| f.export_id == *id).map(|f| f.flow.clone());
+            let own = cards[from..].iter().filter_map(|card| named(card["address"].as_str()?));
+            self.names.entry(here.unwrap_or_default()).or_default().extend(own);
         }
         for method in cards {
             let uuid = method["uuid"].as_str().unwrap_or_default();
@@ -107,6 +114,15 @@ impl Sample {
     /// The cards of the export that this step is.
     pub(crate) fn places_of(&self, flow: &str, card: &str) -> &[Place] {
         self.places.get(&(flow.to_owned(), card.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// `family/method` of an address: `root:kernel:string:0.0.1:compose`, `root:channels:http:okta:1.0.3:readUser`.
+fn named(address: &str) -> Option<String> {
+    let parts: Vec<&str> = address.split(':').collect();
+    match parts.as_slice() {
+        [_, "kernel", family, _, method] | [_, _, _, family, _, method] => Some(format!("{family}/{method}")),
+        _ => None,
     }
 }
 

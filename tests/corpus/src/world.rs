@@ -29,6 +29,8 @@ pub(crate) struct Ran {
     pub(crate) steps: Vec<Step>,
     /// Faults on the way.
     pub(crate) faults: Vec<(String, flowdeck_model::Fault)>,
+    /// Flows and cards of steps that failed.
+    pub(crate) failed: Vec<(String, String)>,
 }
 
 /// A step that ended well.
@@ -129,7 +131,7 @@ impl World {
             self.engine.run_until_idle().await?;
         }
         let view = self.engine.run(run).await?.ok_or(EngineError::NoRun(run))?;
-        let mut ran = Ran { view, steps: Vec::new(), faults: Vec::new() };
+        let mut ran = Ran { view, steps: Vec::new(), faults: Vec::new(), failed: Vec::new() };
         let mut runs = self.engine.runs(&RunFilter::default(), None, 500).await?.runs;
         runs.reverse();
         for (nth, other) in runs.into_iter().enumerate() {
@@ -150,7 +152,11 @@ impl World {
                     ran.steps.push(Step { run: nth, main, path, flow, card, outputs });
                 }
             }
-            EntryKind::StepFailed { fault, .. } => ran.faults.push((entry.path.to_string(), fault)),
+            EntryKind::StepFailed { card, fault, .. } => {
+                let name = card.contains('/').then_some(card.as_str());
+                ran.failed.extend(self.host.locate(run, &entry.path, name));
+                ran.faults.push((entry.path.to_string(), fault));
+            }
             EntryKind::RunEnded { status: Status::Failed, fault: Some(fault) } => {
                 ran.faults.push((entry.path.to_string(), fault));
             }

@@ -218,7 +218,7 @@ impl Found<'_> {
         if has("tables") || (all && !tables.is_empty()) {
             out.insert("tables".into(), json!(tables));
         }
-        let kept = ["app_calls", "key_outputs", "output_kind", "output_doubt"];
+        let kept = ["app_calls", "key_outputs", "named_only", "output_kind", "output_doubt"];
         out.extend(kept.iter().filter_map(|key| Some(((*key).to_owned(), expected.get(*key)?.clone()))));
         Value::Object(out)
     }

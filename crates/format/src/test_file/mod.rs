@@ -75,6 +75,7 @@ pub const EXPECTED: &[&str] = &[
     "output_doubt",
     "app_calls",
     "key_outputs",
+    "named_only",
 ];
 
 /// The ends that a test may expect.

@@ -196,6 +196,9 @@ impl Reader<'_> {
                 }
                 "app_calls" => drop(self.list(value, "`app_calls`")),
                 "key_outputs" => drop(self.map(value, "`key_outputs`")),
+                "named_only" if !value.to_value().is_boolean() => {
+                    self.findings.error("bad-type", &value.span, "`named_only` is true or false");
+                }
                 _ => {}
             }
         }
