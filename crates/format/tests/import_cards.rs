@@ -21,8 +21,12 @@ fn start() -> Card {
 
 /// The native text of the flow `main`, and the report.
 fn imported(flows: Vec<(&str, &str, Value)>) -> (String, import::Report) {
+    imported_tree(&export(flows))
+}
+
+fn imported_tree(tree: &Value) -> (String, import::Report) {
     let catalogue = common::TestCatalogue::new();
-    let (found, _) = import::read("test.flopack", export(flows).to_string().as_bytes(), &catalogue);
+    let (found, _) = import::read("test.flopack", tree.to_string().as_bytes(), &catalogue);
     let found = found.unwrap();
     for flow in &found.flows {
         let whole = found.whole(flow.name.as_str()).unwrap();
@@ -177,4 +181,61 @@ fn error_policies_end_in_an_error() {
     let main = flow_data(vec![start(), plain.with("/node/model/policy/error", json!({"type": "return"}))], "ev>x");
     let (text, _) = imported(vec![("f1", "Main", main)]);
     assert!(!text.contains("try:"), "{text}");
+}
+
+#[test]
+fn the_default_of_a_column_stands_where_rows_are_made() {
+    let row = |uuid: &str, method: &str| {
+        let stash = field(&format!("{uuid}s"), Some("parameters"), "stash", json!("string"), json!("t1"));
+        let email = field(&format!("{uuid}e"), Some("Fields"), "email", json!("string"), json!("a@b.c"));
+        card(uuid, &format!("@stash/{method}"), method, vec![stash, email], vec![])
+    };
+    let mut tree = export(vec![(
+        "f1",
+        "Main",
+        flow_data(vec![start(), row("c", "createRow"), row("u", "updateRow")], "ev>c c>u"),
+    )]);
+    let column = |name: &str, kind: &str, default: Value| json!({"name": name, "type": kind, "default": default});
+    tree["data"]["tables"]["t1"]["data"]["structure"] = json!([
+        column("email", "str", json!("nobody")),
+        column("gone", "bln", json!("false")),
+        column("tries", "dec", json!("3")),
+        column("kind", "str", json!("guest")),
+        column("seen", "dte", json!(null))
+    ]);
+    let (text, report) = imported_tree(&tree);
+    check(&text, &["values: { email: a@b.c, gone: false, tries: 3, kind: guest }", "values: { email: a@b.c }"]);
+    assert!(report.changed.iter().any(|note| note.what.contains("the default of a column")), "{:?}", report.changed);
+    assert!(report.lost.is_empty(), "{:?}", report.lost);
+}
+
+#[test]
+fn a_helper_that_looks_for_its_record_in_the_record_finds_it() {
+    let inputs = vec![field("hr", None, "Record", json!("object"), json!({})), text("hs", "State", "")];
+    let event = card("ev", "control/callable", "Helper Flow", vec![], inputs).pin("hr", "p", "po", None);
+    let pick = card(
+        "p",
+        "object/pick",
+        "Get Multiple",
+        vec![field("po", None, "object", json!("object"), json!({}))],
+        vec![field("pr", None, "Record", json!("object"), json!({})), text("ps", "State", "")],
+    );
+    let stream = card(
+        "s",
+        "@acme/listThings",
+        "List Things",
+        vec![
+            field("f", Some("Streaming"), "Flow", json!("flo"), json!("h")),
+            field("c", Some("Streaming"), "Team", json!("string"), json!("blue")),
+        ],
+        vec![],
+    );
+    let main = flow_data(vec![start(), stream], "ev>s");
+    let (text, _) = imported(vec![("f1", "Main", main.clone()), ("h", "Each", flow_data(vec![event, pick], "ev>p"))]);
+    check(&text, &["Record: { Record: ${record}, State: { Team: blue } }"]);
+    let other = field("hs", None, "State", json!("string"), json!(""));
+    let inputs = vec![field("hr", None, "Record", json!("object"), json!({})), other];
+    let event = card("ev", "control/callable", "Helper Flow", vec![], inputs);
+    let (text, _) = imported(vec![("f1", "Main", main), ("h", "Each", flow_data(vec![event], ""))]);
+    check(&text, &["Record: ${record}", "State: { Team: blue }"]);
 }

@@ -86,7 +86,10 @@ impl Coverage {
             let steers = if steers(card) { "  steers" } else { "" };
             if as_json {
                 let examples = tally.examples;
-                println!("{}", json!({"type": "card", "card": card, "exports": exports, "ran": ran, "checked": checked, "examples": examples}));
+                println!(
+                    "{}",
+                    json!({"type": "card", "card": card, "exports": exports, "ran": ran, "checked": checked, "examples": examples})
+                );
             } else {
                 println!("{card:52} {exports:>7} {ran:>5} {checked:>7} {:>8}{steers}", tally.examples);
             }

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use crate::made::{self, Mood};
 use crate::scenario::called_card;
-use crate::source::{Place, Sample, step_of};
+use crate::source::{Place, Sample, plain, step_of};
 
 /// Most calls of one run; each further one fails.
 const CALLS_MAX: usize = 2_000;
@@ -108,7 +108,8 @@ impl StandIn {
             }
             Answers::Script(script) => {
                 let own = format!("{}#{}", place.name, place.uuid);
-                let Some((key, list)) = [own.as_str(), place.name.as_str(), call.card.as_str()]
+                let plain = plain(&place.name);
+                let Some((key, list)) = [own.as_str(), &place.name, &plain, call.card.as_str()]
                     .iter()
                     .find_map(|key| Some((key.to_string(), script.get(*key).filter(|l| !l.is_empty())?)))
                 else {

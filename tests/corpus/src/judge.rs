@@ -15,7 +15,7 @@ use crate::host::{Called, StandIn};
 use crate::lenient::{Opaque, differs, is_empty, is_unset, said, short};
 use crate::results::left_behind;
 use crate::scenario::{Outcome, called_card};
-use crate::source::{Sample, card_of};
+use crate::source::{Sample, card_of, plain};
 use crate::world::{Ran, World};
 
 /// Everything that is compared.
@@ -274,6 +274,7 @@ pub(crate) fn value_of(fields: &Fields, kind: &CardKind, decls: &[FieldDecl], gr
         | (CardKind::Lookup { .. }, "result")
         | (CardKind::Reduce { .. }, "item") => Some("value"),
         (CardKind::Map { .. }, "new list") => Some("list"),
+        (CardKind::ForEach(_), "Records Streamed") => Some("count"),
         _ => None,
     };
     let keys = own.map(|k| vec![k.to_owned()]).unwrap_or_default();
@@ -292,6 +293,7 @@ fn table_value(fields: &Fields, operation: &str, group: &str, key: &str) -> Valu
         ("search", "Result", "Rows") => fields.get("rows").clone(),
         ("search", "Row" | "Fields", key) => fields.get("rows")[0][key].clone(),
         ("read", "Row" | "Fields", key) => fields.get("row")[key].clone(),
+        ("export_csv", ..) => fields.get("file").clone(),
         ("clear" | "delete" | "import_csv", ..) => fields.get("count").clone(),
         (_, _, key) if fields.has(key) => fields.get(key).clone(),
         (_, _, key) => fields.get("row")[key].clone(),
@@ -307,18 +309,16 @@ struct Sort {
 impl Sort {
     fn of(wanted: &Value) -> Self {
         let part = |key: &str| wanted[key].as_str().unwrap_or_default().to_owned();
-        let name = if wanted["call"].is_string() {
-            part("call")
-        } else {
-            format!("{}/{}", part("connector"), part("method"))
-        };
+        let name =
+            if wanted["call"].is_string() { part("call") } else { format!("{}/{}", part("connector"), part("method")) };
         Self { uuid: part("card"), name }
     }
 
-    /// By the name in the export, or by ours where that one ends in a mark of its own.
+    /// By the name in the export, with or without its random ends, or by ours.
     fn is(&self, call: &Called) -> bool {
         if self.uuid.is_empty() {
-            return call.place.name == self.name || call.card.as_str() == self.name;
+            return [call.place.name.as_str(), &plain(&call.place.name), call.card.as_str()]
+                .contains(&self.name.as_str());
         }
         call.place.uuid == self.uuid
     }

@@ -10,7 +10,7 @@ use flowdeck::testing::begin;
 use flowdeck_apps::AppHost;
 use flowdeck_format::test_file::Test;
 use flowdeck_model::table::TableOp;
-use flowdeck_model::{CardKind, Flow, Millis, TableName};
+use flowdeck_model::{CardKind, Fields, Flow, Millis, TableName};
 use serde::Serialize;
 
 use crate::coverage::folded;
@@ -92,10 +92,15 @@ async fn play(
     let host = StandIn::new(cards.clone(), tables.clone(), sample.clone(), flow.clone(), answers);
     let host = Arc::new(host.muted(mute));
     let world = Arc::new(World::new(host.clone(), &flow, Millis(now.as_millisecond())));
-    let mut opaque = Opaque { named_only: scenario.expected["named_only"] == true, ..Opaque::default() };
+    let mut opaque = Opaque::default();
+    opaque.named_only = scenario.expected["named_only"] == true;
     seed(scenario, sample, &flow, &world, &mut opaque).await?;
     let mut last = None;
-    for start in begin::starts(&flow, scenario, clock, cards) {
+    let event = sample.events.get(flow.name.as_str());
+    for mut start in begin::starts(&flow, scenario, clock, cards) {
+        if event.is_some_and(|event| mute == Some(event.as_str())) {
+            start.event = Some(Fields::new());
+        }
         last = Some(world.run(start).await?);
     }
     let ran = last.ok_or("it starts nothing")?;
@@ -111,6 +116,7 @@ async fn play(
 /// The cards of the export that ran, by name.
 fn cards_run(sample: &Sample, flow: &Flow, ran: &Ran, host: &StandIn) -> BTreeSet<String> {
     let mut names: BTreeSet<String> = host.called.lock().iter().map(|call| call.place.name.clone()).collect();
+    names.extend(sample.events.get(flow.name.as_str()).cloned());
     let mut flows = BTreeSet::from([flow.name.to_string()]);
     let ended = ran.steps.iter().map(|step| (&step.flow, &step.card)).chain(ran.failed.iter().map(|(f, c)| (f, c)));
     for (flow, card) in ended {

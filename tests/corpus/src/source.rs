@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use flowdeck_format::Severity;
 use flowdeck_format::import::{self, Export};
+use flowdeck_model::export::{connector_base, method_base};
 use flowdeck_model::{Card, CardKind, Catalogue, Flow, StepPath, Value};
 use indexmap::IndexMap;
 use serde_json::Map;
@@ -47,6 +48,8 @@ pub(crate) struct Sample {
     pub(crate) defaults: HashMap<String, Map<String, Value>>,
     /// Names of all cards by the flow here.
     pub(crate) names: HashMap<String, BTreeSet<String>>,
+    /// Name of the event of an app that starts it, by the flow here.
+    pub(crate) events: HashMap<String, String>,
 }
 
 impl Sample {
@@ -69,6 +72,7 @@ impl Sample {
             tables: HashMap::new(),
             defaults: HashMap::new(),
             names: HashMap::new(),
+            events: HashMap::new(),
             export,
         };
         sample.index(&tree["data"]);
@@ -102,8 +106,13 @@ impl Sample {
             let from = cards.len();
             methods(flow, 0, &mut cards);
             let here = self.export.report.flows.iter().find(|f| f.export_id == *id).map(|f| f.flow.clone());
+            let here = here.unwrap_or_default();
+            let event = cards[from..].iter().find(|card| card["node"]["model"]["webhook"] == true);
+            if let Some(event) = event.and_then(|card| named(card["address"].as_str()?)) {
+                self.events.insert(here.clone(), event);
+            }
             let own = cards[from..].iter().filter_map(|card| named(card["address"].as_str()?));
-            self.names.entry(here.unwrap_or_default()).or_default().extend(own);
+            self.names.entry(here).or_default().extend(own);
         }
         for method in cards {
             let uuid = method["uuid"].as_str().unwrap_or_default();
@@ -115,6 +124,12 @@ impl Sample {
     pub(crate) fn places_of(&self, flow: &str, card: &str) -> &[Place] {
         self.places.get(&(flow.to_owned(), card.to_owned())).map_or(&[], Vec::as_slice)
     }
+}
+
+/// A card's name without the random ends that Connector Builder gives it.
+pub(crate) fn plain(name: &str) -> String {
+    let (family, method) = name.split_once('/').unwrap_or((name, ""));
+    format!("{}/{}", connector_base(family), method_base(method))
 }
 
 /// `family/method` of an address: `root:kernel:string:0.0.1:compose`, `root:channels:http:okta:1.0.3:readUser`.

@@ -105,7 +105,7 @@ pub(super) fn walk(shape: &Shape, path: &[PathPart]) -> Result<FieldType, PathTr
                     });
                 }
             },
-            (FieldType::List(item), PathPart::Index(_)) => item,
+            (FieldType::List(item), part) if part.position().is_some() => item,
             (other, PathPart::Key(key)) => return Err(PathTrouble::Parts(key.clone(), other.word())),
             (other, PathPart::Index(at)) => return Err(PathTrouble::Parts(format!("[{at}]"), other.word())),
         };

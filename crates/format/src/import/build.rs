@@ -35,6 +35,8 @@ pub(super) struct Head {
     pub(super) returns: Option<Vec<String>>,
     /// Output keys of its last card.
     pub(super) last_outputs: Vec<String>,
+    /// Whether it picks `Record` or `State` out of its input `Record`.
+    pub(super) wraps_record: bool,
 }
 
 /// The whole import.

@@ -69,7 +69,21 @@ pub(super) fn head(raw: &RawFlow<'_>, name: flowdeck_model::FlowName) -> Head {
         inputs: event.outputs.iter().filter(|f| f.group.is_empty()).map(|f| f.key.to_owned()).collect(),
         returns: returns.map(|card| keys(&card.inputs)),
         last_outputs: last.map(|at| keys(&raw.level.cards[at].outputs)).unwrap_or_default(),
+        wraps_record: wraps_record(raw),
     }
+}
+
+/// Some helpers that records are streamed to find the record and the state one level further down.
+fn wraps_record(raw: &RawFlow<'_>) -> bool {
+    let event = &raw.level.cards[raw.order.event];
+    let record = |feed: &super::raw::Feed<'_>| {
+        feed.card == raw.order.event && event.output(feed.output).is_some_and(|o| o.full_key() == "Record")
+    };
+    raw.level.feeds.iter().filter(|(_, feeds)| feeds.iter().any(record)).any(|((at, _), _)| {
+        let card = &raw.level.cards[*at];
+        let picks = card.is("object", "pick") && !card.outputs.is_empty();
+        picks && card.outputs.iter().all(|o| matches!(o.key, "Record" | "State"))
+    })
 }
 
 impl<'v> Builder<'_, 'v, '_> {

@@ -335,11 +335,14 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         let state =
             if state.is_empty() { Mapping::Literal(Value::Object(serde_json::Map::new())) } else { object(state) };
+        let both = |record, state| {
+            Mapping::Object(IndexMap::from_iter([("Record".to_owned(), record), ("State".to_owned(), state)]))
+        };
         let head = &self.import.heads[flow];
         let with = match head.inputs.as_slice() {
-            [only] if only != "State" => {
-                let both = IndexMap::from_iter([("Record".to_owned(), record), ("State".to_owned(), state)]);
-                Mappings::from_iter([(only.clone(), Mapping::Object(both))])
+            [only] if only != "State" => Mappings::from_iter([(only.clone(), both(record, state))]),
+            _ if head.wraps_record => {
+                Mappings::from_iter([("Record".to_owned(), both(record, state.clone())), ("State".to_owned(), state)])
             }
             _ => Mappings::from_iter([("Record".to_owned(), record), ("State".to_owned(), state)]),
         };

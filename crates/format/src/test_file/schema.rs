@@ -113,7 +113,9 @@ fn expected_key(key: &str) -> Value {
         "tables" => tables("Rows after the run, by table."),
         "app_calls" => json!({ "type": "array" }),
         "key_outputs" => json!({ "type": "object" }),
-        "named_only" => json!({ "type": "boolean", "description": "Of app_calls, key_outputs, tables and output only what is named counts." }),
+        "named_only" => {
+            json!({ "type": "boolean", "description": "Of app_calls, key_outputs, tables and output only what is named counts." })
+        }
         _ => json!({}),
     }
 }

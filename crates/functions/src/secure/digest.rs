@@ -1,4 +1,4 @@
-//! Hash and HMAC.
+//! Hash, HMAC and RSA signatures.
 //!
 //! Must never show a key.
 //! Tests: the examples here (values of RFC 1321, RFC 3174, RFC 4231).
@@ -12,6 +12,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
+use super::sign;
 use crate::call::Call;
 use crate::function::{Card, card};
 
@@ -64,6 +65,33 @@ pub(super) fn cards() -> Vec<Card> {
         .decided(
             "Which algorithms does HMAC know?",
             "md5, sha1, sha224, sha256, sha384, sha512, also under OpenSSL's `RSA-…` names; others are an error.",
+        ),
+        form(
+            card("crypto/sign", "Sign", "Signs a text with an RSA private key.", rsa)
+                .text("algorithm", "", "sha256, sha384 or sha512.")
+                .required()
+                .or("sha256")
+                .text("data", "", "The text to sign (its UTF-8 bytes).")
+                .required()
+                .text("key", "", "The private key in PEM, 2048 bits or more.")
+                .exported("privateKey.key")
+                .required()
+                .secret()
+                .text("passphrase", "", "Must be empty: keys under a passphrase are not read.")
+                .exported("privateKey.passphrase")
+                .secret(),
+        )
+        .help("The signature is RSASSA-PKCS1-v1_5 (RFC 8017), as `openssl dgst -sign` makes it.")
+        // The key of `tests/keys`, which protects nothing.
+        .example(
+            include_str!("sign_example.json"),
+            r#"{"output":"YiS0cCplDnJOh2Nz7SwpG25YCrWGUbb64Mi/iwf1LVH6+NxiXRdlzaNx9ddWYDnlTx5Zy/UZs8uq/M9/EdDKiH8wJ6AZy15N48387XnpNoq6BnJ364Yz2sgaDP3UrZJ7Get9Q2uPwtQygx86U+YQ2jEVDNKlMOJBjH+3RVv5dxSsw2lEY6IPB3X3hHR2G5Zdt20mSIBSx3+JWUZEgXqVUa37TXHGL3/g418ix24t4aUo1JMyCS1w9y3U+boVy3ov9+/lgwFfwv9D4DRhKfipQPOJKnccImTiApbDdzfi5ds6z5ZlFIWsVyWmgMJTDz/EV1joJFevPNevvDpqtBnCkQ=="}"#,
+        )
+        .fails(r#"{"algorithm":"md5","data":"a","key":"k"}"#, "sha256, sha384 or sha512")
+        .fails(r#"{"data":"a","key":"k","passphrase":"p"}"#, "passphrase")
+        .decided(
+            "Which hashes and keys does Sign of the encryption family take?",
+            "sha256, sha384 and sha512 with RSA keys that have no passphrase; md5 and sha1 are an error, as such signatures can be forged.",
         ),
     ]
 }
@@ -130,5 +158,23 @@ fn hash(call: &mut Call<'_>) -> Result<Fields, Fault> {
 
 fn hmac(call: &mut Call<'_>) -> Result<Fields, Fault> {
     let bytes = mac(&call.text("algorithm"), call.text("key").as_bytes(), call.text("data").as_bytes())?;
+    Ok(written(&bytes, &call.text("digest")))
+}
+
+fn rsa(call: &mut Call<'_>) -> Result<Fields, Fault> {
+    let algorithm = match call.text("algorithm").trim().to_ascii_lowercase().trim_start_matches("rsa-") {
+        "sha256" => "RS256",
+        "sha384" => "RS384",
+        "sha512" => "RS512",
+        _ => {
+            return Err(Fault::bad_input("the hash of a signature is sha256, sha384 or sha512")
+                .remedy("md5 and sha1 do not protect signatures any more"));
+        }
+    };
+    if !call.text("passphrase").is_empty() {
+        return Err(Fault::bad_input("keys under a passphrase are not read")
+            .remedy("`openssl pkcs8 -topk8 -nocrypt` writes it without; keep it as a secret"));
+    }
+    let bytes = sign::sign(algorithm, &call.text("key"), call.text("data").as_bytes())?;
     Ok(written(&bytes, &call.text("digest")))
 }

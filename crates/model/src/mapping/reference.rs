@@ -61,14 +61,31 @@ impl Reference {
 }
 
 impl PathPart {
-    /// The part of a value, where it has it.
+    /// The part of a value, where it has it. A key that is a whole number is a position of a list too, as in
+    /// JavaScript: who wrote a path may not know which of both is there.
     #[must_use]
     pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        match self {
-            Self::Key(key) => value.get(key.as_str()),
-            Self::Index(index) => value.get(*index),
+        match (self, value) {
+            (Self::Key(key), Value::Array(list)) => position(key).and_then(|at| list.get(at)),
+            (Self::Key(key), _) => value.get(key.as_str()),
+            (Self::Index(index), _) => value.get(*index),
         }
     }
+
+    /// The position of a list that it may mean.
+    #[must_use]
+    pub fn position(&self) -> Option<usize> {
+        match self {
+            Self::Key(key) => position(key),
+            Self::Index(index) => Some(*index),
+        }
+    }
+}
+
+/// A whole number as JavaScript writes it: no sign, no zeros before it.
+pub(super) fn position(key: &str) -> Option<usize> {
+    let plain = key.bytes().all(|b| b.is_ascii_digit()) && (key == "0" || !key.starts_with('0'));
+    plain.then(|| key.parse().ok()).flatten()
 }
 
 /// Whether a key can stand after a dot.

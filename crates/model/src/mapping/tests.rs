@@ -68,6 +68,11 @@ fn a_table_of_mappings() {
         ("${'da' in user.name}", json!(true)),
         ("${user.on ? 'yes' : 'no'}", json!("yes")),
         ("${list[user.i]}", json!(20)),
+        // A key that is a number is a position of a list, as in JavaScript; with a sign or a zero before it is not.
+        (r#"${list["1"]}"#, json!(20)),
+        (r#"${user.tags["0"]}"#, json!("a")),
+        (r#"${list["01"]}"#, json!(null)),
+        (r#"${list["3"]}"#, json!(null)),
         ("${user[user.name]}", json!(null)),
         ("${has(user.name)}", json!(true)),
         ("${has(user.nothing)}", json!(false)),
