@@ -12,8 +12,9 @@ use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::table::{TableDecl, TableOp};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
-    About, Bind, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, Paste, Preflight, PromptList, Rename,
-    Retry, RunList, Settle, Signal, StartRun, Switch, TableList, UseConnection,
+    About, AskToken, Bind, ClientToken, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, FlowList, Paste,
+    Preflight, PromptList, PublishFlow, Rename, Retry, RunList, ServedFlow, Settle, Signal, StartFlow, StartRun,
+    Switch, SwitchFlow, TableList, UseConnection,
 };
 use http::Method;
 use serde::Serialize;
@@ -213,6 +214,31 @@ impl Api {
 
     pub(crate) async fn table_op(&self, op: &TableOp) -> Result<Fields> {
         self.post("/v1/tables/op", op).await
+    }
+
+    pub(crate) async fn flows(&self, cursor: Option<&FlowName>, limit: usize) -> Result<FlowList> {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        self.get(&format!("/v1/flows?limit={limit}{cursor}")).await
+    }
+
+    pub(crate) async fn flow(&self, name: &FlowName) -> Result<ServedFlow> {
+        self.get(&format!("/v1/flows/{name}")).await
+    }
+
+    pub(crate) async fn publish(&self, publish: &PublishFlow) -> Result<ServedFlow> {
+        self.post("/v1/flows", publish).await
+    }
+
+    pub(crate) async fn switch_flow(&self, name: &FlowName, on: bool) -> Result<ServedFlow> {
+        self.post(&format!("/v1/flows/{name}/switch"), &SwitchFlow { on }).await
+    }
+
+    pub(crate) async fn start_flow(&self, name: &FlowName, start: &StartFlow) -> Result<RunView> {
+        self.post(&format!("/v1/flows/{name}/start"), start).await
+    }
+
+    pub(crate) async fn client_token(&self, name: &FlowName, renew: bool) -> Result<ClientToken> {
+        self.post(&format!("/v1/flows/{name}/token"), &AskToken { renew }).await
     }
 
     pub(crate) async fn disconnect(&self, connection: ConnectionId) -> Result<Disconnected> {

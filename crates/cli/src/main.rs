@@ -48,6 +48,7 @@ use crate::options::Globals;
   flowdeck new; flowdeck add my.flow.yaml    build a flow card by card
   flowdeck check flows/*.yaml                what is wrong with flow files, and the fix
   flowdeck test flows                        replay flows offline, compare what comes out
+  flowdeck serve --watch flows               serve the flows of a folder
   flowdeck prompts list                      what waits for a connection
   flowdeck runs list                         what ran, what waits
   flowdeck explain not-connected             what an error means
@@ -90,6 +91,10 @@ enum Command {
     Prompts(commands::prompts::Prompts),
     /// Lists runs and moves them: resume, retry, cancel, signal, approve, settle.
     Runs(commands::runs::Runs),
+    /// Serves flows: endpoints, schedules, watched folders; drives every run.
+    Serve(commands::serve::Serve),
+    /// Lists, publishes, switches and starts flows that are served.
+    Flows(commands::flows::Flows),
     /// Lists apps, or shows one.
     Apps(commands::apps::Apps),
     /// Lists cards, or shows one.
@@ -142,6 +147,8 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Tables(tables) => wait(commands::tables::run(tables, globals)),
         Command::People(people) => wait(commands::people::run(people, globals)),
         Command::Tokens(tokens) => wait(commands::tokens::run(tokens, globals)),
+        Command::Serve(serve) => wait(commands::serve::run(serve, globals)),
+        Command::Flows(flows) => wait(commands::flows::run(flows, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
     }
 }

@@ -3,6 +3,7 @@
 //! Must never open the store of a folder that another process holds, nor repeat a call that would act twice.
 //! Tests: `crates/cli/tests/first_minute.rs`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use flowdeck::engine::RunView;
 use flowdeck::engine::ports::Clock;
 use flowdeck::model::app::{AppAuth, AppDirectory as _};
 use flowdeck::model::{AppName, Catalogue, Millis, RunId};
-use flowdeck::{Cards, Runtime, SystemClock};
+use flowdeck::{Cards, Runtime, RuntimeError, SystemClock};
+use flowdeck_server::Listening;
 use flowdeck_server::client::CallError;
 use flowdeck_server::session::{Role, Session as Joined, SessionOptions, socket_path};
-use flowdeck_server::wire::{RehearsalEvent, Rehearse, RunEvent};
+use flowdeck_server::wire::{About, RehearsalEvent, Rehearse, RunEvent};
 use futures_util::stream::BoxStream;
 use http::Method;
 use serde::Serialize;
@@ -124,16 +126,18 @@ pub(crate) enum Part {
     Works,
     /// To look, and to start nothing.
     Looks,
+    /// To hold it as long as the process lives.
+    Serves,
 }
 
 impl Session {
     /// Joins the data folder, as its holder, as a guest, or only to look.
     pub(crate) async fn open(globals: &Globals, part: Part, interrupts: Interrupts) -> Result<Self> {
         let data = match part {
-            Part::Works => data_folder(globals)?,
+            Part::Works | Part::Serves => data_folder(globals)?,
             Part::Looks => looked_at(globals)?,
         };
-        if part == Part::Works {
+        if part != Part::Looks {
             writable(&data, may_write)?;
         }
         let is_empty = part == Part::Looks && !flowdeck::DataFolder::new(&data).store().exists();
@@ -143,7 +147,7 @@ impl Session {
             // Nothing is asked of it, and a port would be kept in the folder.
             Part::Looks => NOWHERE.to_owned(),
             // A playground that cannot start is told of by whatever needs it; everything else goes on.
-            Part::Works => playground.url().await.unwrap_or_else(|error| {
+            Part::Works | Part::Serves => playground.url().await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "the playground has no address");
                 NOWHERE.to_owned()
             }),
@@ -168,7 +172,13 @@ impl Session {
         if is_empty {
             options.builder = options.builder.memory();
         }
-        let joined = RwLock::new(Joined::join(options).await?);
+        let joined = Joined::join(options).await?;
+        if part == Part::Serves && joined.role() != Role::Holder {
+            let about: About = joined.client().call(Method::GET, "/v1/about", &()).await?;
+            let (folder, pid) = (about.data, about.pid.to_string());
+            return Err(RuntimeError::Held { folder, pid }.into());
+        }
+        let joined = RwLock::new(joined);
         let again = Again::of(globals, &data);
         let redirect_port = globals.redirect_port;
         Ok(Self { joined, cards, clock, playground, interrupts, redirect_port, again, data, is_empty })
@@ -210,6 +220,16 @@ impl Session {
     /// Whether this command only looks, and nobody drives runs.
     pub(crate) async fn is_idle(&self) -> bool {
         self.joined.read().await.role() == Role::Looker
+    }
+
+    /// The runtime, in the process that holds the folder.
+    pub(crate) async fn runtime(&self) -> Option<Runtime> {
+        self.joined.read().await.runtime()
+    }
+
+    /// Serves on TCP.
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Listening> {
+        Ok(self.joined.read().await.listen(address).await?)
     }
 
     pub(crate) fn now(&self) -> Millis {

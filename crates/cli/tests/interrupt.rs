@@ -9,7 +9,6 @@
 mod browser;
 #[path = "first_minute/machine.rs"]
 mod machine;
-#[allow(dead_code)]
 mod support;
 #[allow(dead_code)]
 #[path = "first_minute/terminal.rs"]

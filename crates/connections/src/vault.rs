@@ -8,8 +8,9 @@ use std::sync::Arc;
 use flowdeck_engine::ports::Vault;
 use flowdeck_model::RunId;
 
-use crate::random::Random;
+use crate::random::{Random, token};
 use crate::seal::{Label, MasterKey, SealError};
+use crate::secret::SecretText;
 
 /// Seals values of runs.
 pub struct KeyVault {
@@ -29,6 +30,33 @@ impl KeyVault {
     pub fn new(key: MasterKey, random: Arc<dyn Random>) -> Self {
         Self { key, random }
     }
+}
+
+/// Secrets that belong to something with a name: the client tokens of flows.
+impl KeyVault {
+    /// 256 random bits as text that may stand in a URL.
+    #[must_use]
+    pub fn fresh_token(&self) -> SecretText {
+        SecretText::new(token(&*self.random))
+    }
+
+    /// Seals a secret so that it opens only for the same name.
+    #[must_use]
+    pub fn seal_for(&self, name: &str, secret: &SecretText) -> Vec<u8> {
+        self.key.seal(&*self.random, named(name), secret.expose())
+    }
+
+    /// Opens what [`Self::seal_for`] sealed for the same name.
+    ///
+    /// # Errors
+    /// [`SealError`]: another key, or changed bytes.
+    pub fn open_for(&self, name: &str, sealed: &[u8]) -> Result<SecretText, SealError> {
+        self.key.open(named(name), sealed)
+    }
+}
+
+fn named(name: &str) -> Label<'_> {
+    Label { kind: "flow", owner: [0; 16], generation: 0, field: name }
 }
 
 fn label(run: RunId, what: &str) -> Label<'_> {
@@ -67,5 +95,16 @@ mod tests {
         assert!(vault(1).open(other, "state", &sealed).unwrap_err().contains("moved"));
         assert!(vault(1).open(run, "record", &sealed).unwrap_err().contains("moved"));
         assert!(vault(2).open(run, "state", &sealed).unwrap_err().contains("point to the key file"));
+    }
+
+    #[test]
+    fn a_token_opens_only_for_the_name_that_it_was_sealed_for() {
+        let vault = KeyVault::new(MasterKey::from_bytes([1; 32]), Arc::new(OsRandom));
+        let token = vault.fresh_token();
+        assert!(token.expose().len() >= 43 && token != vault.fresh_token());
+        let sealed = vault.seal_for("hook", &token);
+        assert!(!sealed.windows(8).any(|w| w == &token.expose().as_bytes()[..8]));
+        assert_eq!(vault.open_for("hook", &sealed).unwrap(), token);
+        assert!(vault.open_for("other", &sealed).is_err());
     }
 }

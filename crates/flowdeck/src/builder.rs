@@ -322,7 +322,8 @@ impl RuntimeBuilder {
             engine.recover().await?;
         }
         let (starter, handler) = (self.starter.clone(), self.handler);
-        let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault };
+        let keys = vault.clone();
+        let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault, keys };
         Runtime::wire(wired, self.password_cost).await
     }
 

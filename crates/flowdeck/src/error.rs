@@ -146,6 +146,7 @@ impl RuntimeError {
                 EngineError::Input(_) => "run.input",
                 EngineError::NoRun(_) => "run.unknown",
                 EngineError::NotNow { .. } => "run.not_now",
+                EngineError::Busy { .. } => "run.busy",
                 EngineError::Stopping => "runtime.stopping",
                 _ => "internal",
             },

@@ -47,5 +47,7 @@ pub use rehearsal::{
     Asked, Decided, DryRun, Offline, Passed, Rehearsal, RehearsalOptions, RehearsedCall, StandIn, as_hoped,
 };
 pub use runtime::Runtime;
-pub use served::Served;
+pub use served::{
+    Answered, CallRefusal, Door, EndpointRequest, FileNews, FlowFolder, Served, TOKEN_HEADER, TOKEN_QUERY,
+};
 pub use starter::AppStarter;

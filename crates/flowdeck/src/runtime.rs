@@ -72,6 +72,8 @@ pub(crate) struct Wired {
     pub(crate) handler: Option<Arc<dyn PromptHandler>>,
     pub(crate) host: Arc<Host>,
     pub(crate) vault: Arc<dyn flowdeck_engine::ports::Vault>,
+    /// The same keys, for secrets that are no values of runs.
+    pub(crate) keys: Arc<flowdeck_connections::KeyVault>,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -372,6 +374,12 @@ impl Runtime {
         app: Option<AppName>,
     ) -> Result<Vec<flowdeck_model::connect::PromptView>, RuntimeError> {
         Ok(self.connections().prompts(&flowdeck_connections::PromptFilter { app, state }).await?)
+    }
+
+    /// Whether it takes no more work: it drains, has stopped, or only looks.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn open(&self) -> Result<(), RuntimeError> {

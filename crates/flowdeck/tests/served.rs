@@ -7,9 +7,10 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use flowdeck::engine::ports::{Clock, Store};
+use flowdeck::engine::ports::{Clock, Delta, Scan, Space, Store, StoreError};
 use flowdeck::model::FlowName;
 use flowdeck::store::MemoryStore;
 use flowdeck::{Runtime, RuntimeError, Status};
@@ -182,4 +183,62 @@ async fn the_background_starts_what_is_due_and_hears_of_changes() {
     tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap();
     place.runtime.stop().await.unwrap();
     assert!(matches!(place.runtime.start_triggers(), Err(RuntimeError::Stopping)));
+}
+
+/// Counts what reaches the store.
+#[derive(Debug, Default)]
+struct Counted {
+    inner: MemoryStore,
+    commits: AtomicUsize,
+    reads: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl Store for Counted {
+    fn epoch(&self) -> u64 {
+        self.inner.epoch()
+    }
+
+    async fn commit(&self, delta: Delta) -> Result<(), StoreError> {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        self.inner.commit(delta).await
+    }
+
+    async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reads.fetch_add(usize::from(space == Space::Flows), Ordering::SeqCst);
+        self.inner.get(space, key).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+        self.reads.fetch_add(usize::from(scan.space == Space::Flows), Ordering::SeqCst);
+        self.inner.scan(scan).await
+    }
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_reads_and_writes_nothing() {
+    let (clock, counted) = (Arc::new(FakeClock::default()), Arc::new(Counted::default()));
+    let runtime = open(&clock, &(counted.clone() as Arc<dyn Store>)).await;
+    let seen = || (counted.commits.load(Ordering::SeqCst), counted.reads.load(Ordering::SeqCst));
+    runtime.publish(&flow(&runtime, &WAITS.replace("KEYS", ", overlap: queue"))).await.unwrap();
+    runtime.switch(&name(), true).await.unwrap();
+    runtime.start_scheduled().await.unwrap();
+    let before = seen();
+    for _ in 0..5 {
+        clock.advance(MINUTE_MS);
+        assert!(runtime.start_scheduled().await.unwrap().is_empty());
+        runtime.next_scheduled().await.unwrap();
+    }
+    assert_eq!(seen(), before, "nothing is due");
+    // One run waits, the next time is queued behind it: it is looked at again, and nothing is written.
+    clock.advance(15 * MINUTE_MS);
+    runtime.start_scheduled().await.unwrap();
+    let (before, _) = seen();
+    assert!(runtime.start_scheduled().await.unwrap().is_empty());
+    assert_eq!(seen().0, before, "what is queued stays queued");
+    // Publishing is heard of at once.
+    let quick = TICKS.replace("KEYS", "").replace("*/10", "*");
+    runtime.publish(&flow(&runtime, &quick)).await.unwrap();
+    clock.advance(MINUTE_MS);
+    assert!(!runtime.start_scheduled().await.unwrap().is_empty());
 }

@@ -4,6 +4,7 @@
 //! Tests: `tests/session.rs`.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 
 use axum::{Extension, Router};
 use flowdeck::store::FolderLock;
@@ -13,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::api::{Api, FromGuest};
 use crate::client::Client;
+use crate::edge::{self, Listening, NotListening};
 use crate::serve::serve;
 use crate::session::{SessionError, SessionOptions};
 use crate::socket;
@@ -57,6 +59,10 @@ impl Holder {
 
     pub(crate) fn client(&self) -> Client {
         Client::in_process(self.router.clone())
+    }
+
+    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Listening, NotListening> {
+        edge::listen(&self.api, address).await
     }
 
     pub(crate) fn runtime(&self) -> Option<Runtime> {

@@ -7,6 +7,7 @@
 mod api;
 mod callback;
 pub mod client;
+mod edge;
 mod holder;
 mod pages;
 mod people;
@@ -17,4 +18,5 @@ mod socket;
 pub mod wire;
 
 pub use api::{Api, BODY_BYTES_MAX};
+pub use edge::{Listening, NotListening};
 pub use people::{RULES, Rule, Site, SiteError, guarded};

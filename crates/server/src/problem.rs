@@ -34,6 +34,10 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, code, title)
     }
 
+    pub(crate) fn no_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "http.method", "this address does not take that method")
+    }
+
     pub(crate) fn stopping() -> Self {
         RuntimeError::Stopping.into()
     }
@@ -108,7 +112,7 @@ fn status(code: &str) -> StatusCode {
         | "connect.not_now"
         | "connect.wrong_app" => StatusCode::CONFLICT,
         "store.full" => StatusCode::INSUFFICIENT_STORAGE,
-        "runtime.stopping" | "runtime.deadline" | "store.poisoned" => StatusCode::SERVICE_UNAVAILABLE,
+        "runtime.stopping" | "runtime.deadline" | "store.poisoned" | "run.busy" => StatusCode::SERVICE_UNAVAILABLE,
         "app.start" => StatusCode::BAD_GATEWAY,
         _ if code.starts_with("store.") || code.starts_with("key.") || code == "internal" => {
             StatusCode::INTERNAL_SERVER_ERROR
@@ -142,6 +146,7 @@ mod tests {
             ("store.full", 507),
             ("store.io", 500),
             ("runtime.stopping", 503),
+            ("run.busy", 503),
             ("internal", 500),
         ] {
             assert_eq!(status(code).as_u16(), expected, "{code}");

@@ -19,9 +19,11 @@ use tower::ServiceExt as _;
 use crate::people::Peer;
 
 /// Most connections at once.
-const CONNECTIONS_MAX: usize = 256;
+const CONNECTIONS_MAX: usize = 1_024;
 /// Time for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// Largest head of a request, in bytes; hyper takes 100 headers at most.
+const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Time for answers under way when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
 /// Pause after an accept that failed, as when no file descriptor is left.
@@ -97,6 +99,7 @@ where
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {

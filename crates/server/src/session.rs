@@ -3,6 +3,7 @@
 //! Must never read or write the store as a guest.
 //! Tests: `tests/session.rs`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use flowdeck::{DataFolder, Runtime, RuntimeBuilder, RuntimeError};
 use http::Method;
 
 use crate::client::{CallError, Client};
+use crate::edge::{Listening, NotListening};
 use crate::holder::{Holder, Looker};
 use crate::wire::{About, PROTOCOL};
 
@@ -109,6 +111,9 @@ pub enum SessionError {
         /// Why, and what to do.
         why: String,
     },
+    /// Nothing can listen on TCP.
+    #[error(transparent)]
+    Listen(#[from] NotListening),
     /// The holder's answer is not of this protocol.
     #[error(transparent)]
     Call(CallError),
@@ -123,6 +128,7 @@ impl SessionError {
             Self::Version { .. } => Some("session.version"),
             Self::Silent { .. } => Some("store.held"),
             Self::Socket { .. } => Some("session.socket"),
+            Self::Listen(error) => Some(error.code()),
             Self::Call(CallError::Problem(problem)) => Some(&problem.code),
             Self::Call(_) => None,
         }
@@ -202,6 +208,20 @@ impl Session {
             self.part = Box::pin(joined(&self.options)).await?;
         }
         Ok(())
+    }
+
+    /// Serves on TCP: health and the endpoints of flows. Only the holder can.
+    ///
+    /// # Errors
+    /// [`SessionError::Listen`]; [`SessionError::Runtime`] where this process is not the holder.
+    pub async fn listen(&self, address: SocketAddr) -> Result<Listening, SessionError> {
+        match &self.part {
+            Part::Holder(holder) => Ok(holder.listen(address).await?),
+            Part::Looker(_) | Part::Guest(_) => {
+                let what = "only the process that holds the data folder can serve it";
+                Err(RuntimeError::Setting(what.into()).into())
+            }
+        }
     }
 
     /// Ends a guest's part at once, a holder's when its guests' runs have stopped: no run is at work, and no guest

@@ -4,6 +4,7 @@
 //! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
 
 mod dry;
+pub(crate) mod inputs;
 mod record;
 
 use std::collections::{BTreeMap, HashSet};
@@ -12,13 +13,11 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use flowdeck::connections::SecretText;
-use flowdeck::model::{Fields, Flow, PromptId, RunId, Value};
+use flowdeck::model::{Fields, Flow, PromptId, RunId};
 use flowdeck::{Cards, Source};
 use flowdeck_server::wire::{FlowFile, Preflight, Rehearse, StartRun};
 use serde_json::json;
 
-use crate::answer::options::{read_secret, refused};
 use crate::api::Api;
 use crate::end::{End, LeftRun, WrongFile, code_of, of_error, usage};
 use crate::interrupts::{Interrupts, or_interrupted};
@@ -27,7 +26,7 @@ use crate::out;
 use crate::screen::preflight;
 use crate::screen::steps::Timeline;
 use crate::session::{self, Session};
-use crate::terminal::{Terminal, Typed};
+use crate::terminal::Terminal;
 use crate::watch::{Report, Watch};
 use crate::{event, exports, files};
 
@@ -149,7 +148,7 @@ async fn asked(run: &Run, globals: &Globals, terminal: &mut Terminal) -> Result<
     let cards = Session::cards_of(globals)?;
     let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
     let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), terminal)?;
-    let input = inputs(run, &flow, terminal).await?;
+    let input = inputs::given(&run.input, &run.secret, &flow.name, &flow.inputs, terminal).await?;
     let told = match run.event.clone() {
         Some(path) => Some(files::apart(move || files::event(&path)).await?),
         None => None,
@@ -245,53 +244,4 @@ fn flow_of(
             .ok_or_else(|| usage(format!("{} has no flow `{name}`; it has {names}", source.name))),
     };
     Ok((flow?, linked))
-}
-
-/// The inputs given, and those asked for where somebody is there.
-async fn inputs(run: &Run, flow: &Flow, terminal: &mut Terminal) -> Result<Fields> {
-    let mut input = Fields::new();
-    for text in &run.input {
-        let (key, value) = files::pair(text)?;
-        if declared(flow, &key)?.secret {
-            return Err(refused(&key));
-        }
-        input.set(key, value);
-    }
-    for text in &run.secret {
-        let (key, file) = text.split_once('=').ok_or_else(|| usage("--secret wants KEY=FILE"))?;
-        declared(flow, key)?;
-        let (name, path) = (key.to_owned(), file.to_owned());
-        let secret = files::apart(move || read_secret(&name, &path)).await?;
-        input.set(key, Value::String(secret.expose().to_owned()));
-    }
-    for field in flow.inputs.iter().filter(|f| f.required && f.default.is_none()) {
-        if input.has(&field.key) {
-            continue;
-        }
-        if !terminal.interactive() {
-            let how = if field.secret {
-                format!("--secret {}=FILE", field.key)
-            } else {
-                format!("--input {}=…", field.key)
-            };
-            bail!(usage(format!("the flow needs {}: {how}  {}", field.label(), field.help)));
-        }
-        let question = format!("{} {}: ", field.label(), terminal.style().dim(&field.help));
-        let typed = if field.secret { terminal.ask_secret(&question).await } else { terminal.ask(&question).await };
-        match typed {
-            Typed::Line(line) => input.set(&field.key, Value::String(SecretText::new(line).expose().to_owned())),
-            Typed::End => bail!(usage(format!("the flow needs {}", field.label()))),
-        }
-    }
-    Ok(input)
-}
-
-fn declared<'a>(flow: &'a Flow, key: &str) -> Result<&'a flowdeck::model::FieldDecl> {
-    let known: Vec<&str> = flow.inputs.iter().map(|f| f.key.as_str()).collect();
-    let known = if known.is_empty() { "it has none".into() } else { format!("it has {}", known.join(", ")) };
-    let key_shown: String = key.chars().take(40).collect();
-    flow.inputs
-        .iter()
-        .find(|f| f.key == key)
-        .ok_or_else(|| usage(format!("{} has no input `{key_shown}`; {known}", flow.name)))
 }

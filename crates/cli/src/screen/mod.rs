@@ -5,6 +5,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod dry;
+pub(crate) mod flows;
 pub(crate) mod markdown;
 pub(crate) mod preflight;
 pub(crate) mod prompt;

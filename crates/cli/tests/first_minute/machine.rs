@@ -1,8 +1,8 @@
 //! A person's machine: a home, a runtime folder, a project with some of the sample flows, a browser.
 //!
 //! Must never see the person's own folders, keys or browser.
-//! Tests: `first_minute.rs` and `builder_terminal.rs` use it.
-#![allow(dead_code, reason = "each of the two uses its own part")]
+//! Tests: `first_minute.rs`, `builder_terminal.rs` and `serving_manual.rs` use it.
+#![allow(dead_code, reason = "each of them uses its own part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

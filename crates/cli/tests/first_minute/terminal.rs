@@ -84,7 +84,7 @@ impl Terminal {
     }
 
     /// Presses keys, with no Enter behind them.
-    #[allow(dead_code, reason = "only the builder's tests need it")]
+    #[allow(dead_code, reason = "the first minute needs none")]
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();

@@ -5,6 +5,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub(crate) mod server;
+pub(crate) mod serving;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

@@ -42,7 +42,7 @@ impl Inner {
         let input = coerce::inputs(&start.flow.inputs, None, start.input.clone()).map_err(EngineError::Input)?;
         self.define_tables(hash, &start.flow).await?;
         let now = self.parts.clock.now();
-        let id = RunId::new(now, self.random());
+        let id = start.id.unwrap_or_else(|| RunId::new(now, self.random()));
         let claim = self.claim(id).map_err(|_| EngineError::Internal(format!("run {id} exists already")))?;
         let identity = Identity { id, hash, entry: None, parent: None };
         let mut live = Live::new(self.clone(), claim.slot.clone(), program, identity, now, input, start.event.clone());

@@ -91,13 +91,15 @@ pub struct Start {
     pub event: Option<Fields>,
     /// A second start with the same key (and flow name) answers the first one's run.
     pub idempotency_key: Option<String>,
+    /// Its id, for a caller who must know it before the run has come anywhere; made where not given.
+    pub id: Option<RunId>,
 }
 
 impl Start {
     /// A start by hand.
     #[must_use]
     pub fn new(flow: impl Into<Arc<Flow>>, input: Fields) -> Self {
-        Self { flow: flow.into(), input, event: None, idempotency_key: None }
+        Self { flow: flow.into(), input, event: None, idempotency_key: None, id: None }
     }
 }
 

@@ -5,9 +5,13 @@
 use std::sync::Arc;
 
 use flowdeck_engine::ports::Clock;
+use flowdeck_model::FlowName;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::agenda::Agenda;
+use super::door::Doors;
 use crate::error::RuntimeError;
 use crate::runtime::Runtime;
 
@@ -16,11 +20,13 @@ const LOOK_MS: u64 = 30_000;
 /// How soon something that is due already is tried again, in milliseconds.
 const AGAIN_MS: u64 = 1_000;
 
-/// The task, and what wakes it.
+/// The task, what wakes it, and what is known of served flows without reading.
 #[derive(Debug, Default)]
 pub(crate) struct Triggers {
     changed: Arc<Notify>,
-    task: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    task: Mutex<Option<JoinHandle<()>>>,
+    agenda: Mutex<Agenda>,
+    pub(super) doors: Doors,
 }
 
 impl Triggers {
@@ -81,8 +87,15 @@ impl Runtime {
         }
     }
 
-    /// Wakes the background: a flow was published or switched.
-    pub(super) fn triggers_changed(&self) {
-        self.inner.triggers.changed.notify_one();
+    /// A flow was published or switched: what is known of it is read anew, and the background wakes.
+    pub(super) fn served_changed(&self, name: &FlowName) {
+        let triggers = &self.inner.triggers;
+        triggers.doors.change(name);
+        triggers.agenda.lock().change(name);
+        triggers.changed.notify_one();
+    }
+
+    pub(super) fn agenda(&self) -> MutexGuard<'_, Agenda> {
+        self.inner.triggers.agenda.lock()
     }
 }

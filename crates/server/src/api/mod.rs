@@ -10,6 +10,7 @@ mod flows;
 mod library;
 mod rehearse;
 mod runs;
+mod served;
 mod tables;
 
 use std::sync::Arc;
@@ -76,16 +77,25 @@ impl Api {
         Self { shared: Arc::new(shared) }
     }
 
-    /// As [`Self::router`], for the owner of this machine's account.
-    pub(crate) fn local_router(&self) -> Router {
-        self.router().layer(Extension(Caller::Local))
-    }
-
     /// The routes, for whoever was let in. Those of people answer 401 unless [`crate::guarded`] says who asks.
     pub fn router(&self) -> Router {
-        let answers = people::routes::add(Router::new())
+        self.routes(Router::new())
+    }
+
+    /// As [`Self::router`], for the owner of this machine's account, with what nobody else may ask.
+    pub(crate) fn local_router(&self) -> Router {
+        let more = Router::new().route("/v1/flows/{name}/token", post(served::token));
+        self.routes(more).layer(Extension(Caller::Local))
+    }
+
+    fn routes(&self, more: Router<Self>) -> Router {
+        let answers = people::routes::add(more)
             .route("/v1/about", get(about))
-            .route("/v1/flows/check", post(flows::check))
+            .route("/v1/flows", post(served::publish).get(served::list))
+            .route("/v1/flows/check", post(flows::check).get(served::show_check))
+            .route("/v1/flows/{name}", get(served::show))
+            .route("/v1/flows/{name}/switch", post(served::switch))
+            .route("/v1/flows/{name}/start", post(served::start))
             .route("/v1/preflight", post(flows::preflight))
             .route("/v1/prompts/raise", post(flows::raise))
             .route("/v1/runs", post(runs::start).get(runs::list))
@@ -171,7 +181,7 @@ async fn nowhere() -> Problem {
 }
 
 async fn no_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "http.method", "this address does not take that method")
+    Problem::no_method()
 }
 
 async fn deadline(request: Request, next: Next) -> Response {
@@ -185,7 +195,7 @@ async fn deadline(request: Request, next: Next) -> Response {
 }
 
 /// Answers may hold people's data: nobody on the way keeps or guesses at them.
-async fn careful(request: Request, next: Next) -> Response {
+pub(crate) async fn careful(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

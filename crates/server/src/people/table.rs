@@ -51,7 +51,13 @@ const fn page(rule: Rule) -> Rule {
 /// Every route.
 pub const RULES: &[Rule] = &[
     viewer("GET", Flows, "/v1/about"),
+    viewer("GET", Flows, "/v1/flows"),
+    builder("POST", Flows, "/v1/flows"),
     builder("POST", Flows, "/v1/flows/check"),
+    viewer("GET", Flows, "/v1/flows/check"),
+    viewer("GET", Flows, "/v1/flows/{name}"),
+    builder("POST", Flows, "/v1/flows/{name}/switch"),
+    builder("POST", Runs, "/v1/flows/{name}/start"),
     builder("POST", Flows, "/v1/preflight"),
     builder("POST", Connections, "/v1/prompts/raise"),
     builder("POST", Runs, "/v1/runs"),

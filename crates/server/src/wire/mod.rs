@@ -14,11 +14,13 @@ mod connect;
 mod library;
 mod people;
 mod rehearse;
+mod served;
 
 pub use connect::*;
 pub use library::*;
 pub use people::*;
 pub use rehearse::*;
+pub use served::*;
 
 /// Version of this protocol; a command talks only to a holder of the same one.
 pub const PROTOCOL: u32 = 1;
