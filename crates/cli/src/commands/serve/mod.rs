@@ -110,7 +110,7 @@ async fn at_work(
     listening: &Listening,
     interrupts: &Interrupts,
 ) -> Result<()> {
-    let mut told = Told::new(serve.json).at(listening.address());
+    let mut told = Told::new(serve.json).at(listening.address(), session.again());
     // Before anything can start.
     let mut notices = runtime.notices();
     let mut folder = FlowFolder::new(serve.watch.clone());

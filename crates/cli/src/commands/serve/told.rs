@@ -14,11 +14,12 @@ use flowdeck_server::wire::{ServedFlow, Starts};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::again::{Again, quoted};
 use crate::out;
 use crate::screen::flows as screen;
 use crate::screen::runs::wait_words;
 use crate::screen::style::{Style, count, duration, pad, width};
-use crate::watch::command;
+use crate::watch::commands;
 
 /// Most runs told of in a second, for people.
 const LINES_MAX: u32 = 20;
@@ -30,6 +31,8 @@ pub(super) struct Told {
     pub(super) style: Style,
     /// Where it listens.
     url: String,
+    /// How commands that are shown lead back here.
+    again: Again,
     /// Lines in this second, and those left out.
     said: u32,
     unsaid: u32,
@@ -37,12 +40,12 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, style: out::style(), url: String::new(), said: 0, unsaid: 0 }
+        Self { json, style: out::style(), url: String::new(), again: Again::default(), said: 0, unsaid: 0 }
     }
 
-    /// Of what listens there.
-    pub(super) fn at(self, address: SocketAddr) -> Self {
-        Self { url: format!("http://{address}"), ..self }
+    /// Of what listens there, and the commands that reach it.
+    pub(super) fn at(self, address: SocketAddr, again: &Again) -> Self {
+        Self { url: format!("http://{address}"), again: again.clone(), ..self }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -180,23 +183,26 @@ impl Told {
         let run = runtime.run_view(notice.run).await?;
         let style = self.style;
         match &notice.what {
-            NoticeKind::RunStarted { .. } => self.run(&run, "started", &style.dim("started"), None),
+            NoticeKind::RunStarted { .. } => self.run(&run, "started", &style.dim("started"), &[]),
             NoticeKind::Waiting { path, reason, .. } => {
                 let what = match reason {
                     WaitReason::Connection { .. } => "a connection".to_owned(),
                     other => wait_words(other),
                 };
-                let (_, command) = command(&run, path, reason);
-                let answers = reason.until().is_none().then_some(command);
-                self.run(&run, "waiting", &style.waiting(&format!("{path} waits for {what}")), answers.as_deref());
+                let answers = match reason.until() {
+                    None => commands(&self.again, &run, path, reason).1,
+                    Some(_) => Vec::new(),
+                };
+                self.run(&run, "waiting", &style.waiting(&format!("{path} waits for {what}")), &answers);
             }
             NoticeKind::InDoubt { path } => {
                 let words = format!("{path} may or may not have happened");
-                let command = format!("flowdeck runs settle {} '{path}' happened|did-not|give-up", run.id);
-                self.run(&run, "in_doubt", &style.waiting(&words), Some(&command));
+                let step = quoted(&path.to_string());
+                let settle = |word| self.again.command(&format!("runs settle {} {step} {word}", run.id));
+                self.run(&run, "in_doubt", &style.waiting(&words), &["happened", "did-not", "give-up"].map(settle));
             }
             NoticeKind::SetAside { fault } => {
-                self.run(&run, "set_aside", &style.bad(&format!("is set aside: {}", fault.message)), None);
+                self.run(&run, "set_aside", &style.bad(&format!("is set aside: {}", fault.message)), &[]);
             }
             _ => self.end(&run),
         }
@@ -209,18 +215,18 @@ impl Told {
         match run.status {
             Status::Finished => {
                 let about = style.dim(&format!("{}, {took}", count(run.counts.steps, "step")));
-                self.run(run, "ended", &format!("{}  {about}", style.good("finished")), None);
+                self.run(run, "ended", &format!("{}  {about}", style.good("finished")), &[]);
             }
             Status::Failed => {
                 let why = run.fault.as_ref().map(|fault| fault.message.clone()).unwrap_or_default();
-                let show = format!("flowdeck runs show {}", run.id);
-                self.run(run, "ended", &style.bad(&format!("failed: {why}")), Some(&show));
+                let show = self.again.command(&format!("runs show {}", run.id));
+                self.run(run, "ended", &style.bad(&format!("failed: {why}")), &[show]);
             }
-            status => self.run(run, "ended", &style.bold(status.word()), None),
+            status => self.run(run, "ended", &style.bold(status.word()), &[]),
         }
     }
 
-    fn run(&self, run: &RunView, event: &str, words: &str, command: Option<&str>) {
+    fn run(&self, run: &RunView, event: &str, words: &str, commands: &[String]) {
         let (id, style) = (run.id, self.style);
         let sign = match (event, run.status) {
             ("started", _) => style.dim(style.sign("▸", ">")),
@@ -229,11 +235,9 @@ impl Told {
             _ => style.waiting(style.sign("‖", "=")),
         };
         let mut text = format!("  {sign} {}  {}  {words}", style.bold(run.flow.as_str()), style.dim(&id.to_string()));
-        if let Some(command) = command {
-            text.push_str(&format!("\n    {}", style.key(command)));
-        }
+        text.extend(commands.iter().map(|command| format!("\n    {}", style.key(command))));
         self.line(&text, || {
-            json!({ "type": "run", "event": event, "run": id, "flow": run.flow, "status": run.status, "command": command })
+            json!({ "type": "run", "event": event, "run": id, "flow": run.flow, "status": run.status, "commands": commands })
         });
     }
 }
