@@ -51,7 +51,7 @@ fn it_ends_clean_on_sigterm_and_ctrl_c_and_leaves_runs_that_wait() {
         assert_eq!((told["event"].as_str(), told["run"].as_str()), (Some("started"), Some(said.run())));
         let told = serving.line("run");
         let command = told["commands"][0].as_str().unwrap().to_owned();
-        assert_eq!(command, format!("flowdeck runs signal {} 'go'", said.run()));
+        assert_eq!(command, format!("flowdeck runs signal {} go", said.run()));
         // The command it names works while it serves.
         let run = said.run().to_owned();
         home.say(&["runs", "signal", &run, "go"]).check(0, &[]);
