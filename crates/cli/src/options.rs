@@ -51,6 +51,9 @@ pub(crate) struct Globals {
         value_parser = app_address
     )]
     pub(crate) app_address: Vec<(String, String)>,
+    /// Where browsers come back when the server has a public address.
+    #[arg(skip)]
+    pub(crate) redirect_base: Option<String>,
     /// Ask nothing; what needs a person stops with exit code 75 and the command that answers.
     #[arg(long, global = true)]
     pub(crate) no_input: bool,

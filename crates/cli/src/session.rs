@@ -157,6 +157,9 @@ impl Session {
         // The same words as at a prompt, wherever they are shown.
         let cards = files::cards_with(Some(&data), &variables)?;
         let mut builder = Runtime::builder().app_starter(playground.clone()).redirect_port(globals.redirect_port);
+        if let Some(base) = &globals.redirect_base {
+            builder = builder.redirect_base(base);
+        }
         for (name, address) in &variables {
             builder = builder.app_variable(name, address);
         }
@@ -228,8 +231,8 @@ impl Session {
     }
 
     /// Serves on TCP.
-    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Listening> {
-        Ok(self.joined.read().await.listen(address).await?)
+    pub(crate) async fn listen(&self, address: SocketAddr, public_url: Option<&str>) -> Result<Listening> {
+        Ok(self.joined.read().await.listen(address, public_url).await?)
     }
 
     pub(crate) fn now(&self) -> Millis {

@@ -70,9 +70,34 @@ fn a_second_one_says_who_serves_and_others_reach_no_other_address() {
     let home = home(&[]);
     let _serving = Serving::start(&home, &[]);
     home.say(&["serve", "--listen", "127.0.0.1:0"]).check(1, &["is held by process", "store.held"]);
-    home.say(&["serve", "--listen", "0.0.0.0:0"]).check(2, &["reached from other machines", "serve.public"]);
+    home.say(&["serve", "--public-url", "http://a.example"]).check(2, &["https://HOST", "serve.public_url"]);
+    let nobody = self::home(&[]);
+    nobody.say(&["serve", "--listen", "0.0.0.0:0"]).check(2, &["reached from other machines", "serve.public"]);
     home.say(&["serve", "--listen", "nowhere"]).check(2, &["ADDRESS:PORT"]);
     home.say(&["serve", "--watch", "missing"]).check(2, &["missing is no folder"]);
+}
+
+#[test]
+fn the_first_start_shows_a_link_that_makes_the_administrator_once() {
+    let home = home(&[]);
+    let mut serving = Serving::start(&home, &[]);
+    let link = serving.line("set_up")["link"].as_str().unwrap().to_owned();
+    let (path, token) = (link.strip_prefix(&serving.url).unwrap(), link.split_once("token=").unwrap().1);
+    assert!(serving.call("GET", path, &[], "").body.contains("<h1>Set up flowdeck</h1>"));
+    let own = [("origin", serving.url.as_str()), ("content-type", "application/x-www-form-urlencoded")];
+    let form = format!("token={token}&name=ada&password=correct+horse+battery");
+    assert_eq!(serving.call("POST", "/setup", &own, &form).status, 303);
+    assert_eq!(serving.call("POST", "/setup", &own, &form).status, 403);
+    assert!(home.say(&["people", "list"]).check(0, &[]).out.contains("administrator"));
+    let made = home.say(&["tokens", "add", "ci", "--role", "builder"]).check(0, &[]).out;
+    let bearer = format!("Bearer {}", made.lines().next().unwrap());
+    assert_eq!(serving.call("GET", "/v1/runs", &[("authorization", &bearer)], "").status, 200);
+    assert_eq!(serving.call("GET", "/v1/runs", &[], "").status, 401);
+    let (_, _, rest) = serving.end(Signal::TERM);
+    assert!(!rest.contains(token) && !rest.contains("fd_"), "{rest}");
+    let serving = Serving::start(&home, &[]);
+    let (_, _, rest) = serving.end(Signal::TERM);
+    assert!(!rest.contains("set_up"), "{rest}");
 }
 
 #[test]

@@ -36,7 +36,12 @@ fn curl(host: &str, path: &str) -> String {
 
 /// What the first terminal said, with stable words for what changes.
 fn stable(screen: &str, host: &str, data: &str) -> String {
-    let rules = [(r"\b(run|prm)_[0-9a-z]{26}\b", "${1}_…"), (r", \d+(\.\d)? (ms|s|min)\b", ", … s"), (r" +\n", "\n")];
+    let rules = [
+        (r"\b(run|prm)_[0-9a-z]{26}\b", "${1}_…"),
+        (r", \d+(\.\d)? (ms|s|min)\b", ", … s"),
+        (r" +\n", "\n"),
+        (r"token=[\w-]{43}", "token=…"),
+    ];
     let mut text = screen.replace(host, "127.0.0.1:8918").replace(data, "/home/ada/project");
     for (pattern, word) in rules {
         text = Regex::new(pattern).unwrap().replace_all(&text, word).into_owned();

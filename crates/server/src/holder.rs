@@ -61,8 +61,12 @@ impl Holder {
         Client::in_process(self.router.clone())
     }
 
-    pub(crate) async fn listen(&self, address: SocketAddr) -> Result<Listening, NotListening> {
-        edge::listen(&self.api, address).await
+    pub(crate) async fn listen(
+        &self,
+        address: SocketAddr,
+        public_url: Option<&str>,
+    ) -> Result<Listening, NotListening> {
+        edge::listen(&self.api, address, public_url).await
     }
 
     pub(crate) fn runtime(&self) -> Option<Runtime> {

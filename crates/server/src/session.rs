@@ -210,13 +210,14 @@ impl Session {
         Ok(())
     }
 
-    /// Serves on TCP: health and the endpoints of flows. Only the holder can.
+    /// Serves on TCP: health, the endpoints of flows, and the API for who signs in. A proxy with TLS in front has a
+    /// public URL. Only the holder can.
     ///
     /// # Errors
     /// [`SessionError::Listen`]; [`SessionError::Runtime`] where this process is not the holder.
-    pub async fn listen(&self, address: SocketAddr) -> Result<Listening, SessionError> {
+    pub async fn listen(&self, address: SocketAddr, public_url: Option<&str>) -> Result<Listening, SessionError> {
         match &self.part {
-            Part::Holder(holder) => Ok(holder.listen(address).await?),
+            Part::Holder(holder) => Ok(holder.listen(address, public_url).await?),
             Part::Looker(_) | Part::Guest(_) => {
                 let what = "only the process that holds the data folder can serve it";
                 Err(RuntimeError::Setting(what.into()).into())

@@ -41,7 +41,7 @@ impl Place {
         let (desk, url) = desk().await;
         let session = Session::join(options(root.path(), builder(&url))).await.unwrap();
         let runtime = session.runtime().unwrap();
-        let listening = session.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let listening = session.listen("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
         let at = listening.address();
         let place = Self { session, runtime, listening, at, desk, _root: root };
         for text in flows {
@@ -84,7 +84,10 @@ async fn a_call_is_a_run_and_its_answer_and_nothing_else_is_there() {
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(call(place.at, "GET", path, &[], "").await.status, 200);
     }
-    for path in ["/", "/v1/about", "/v1/runs", "/v1/flows/greet/token", "/in", "/in/greet/more"] {
+    for path in ["/v1/about", "/v1/runs"] {
+        assert_eq!(call(place.at, "GET", path, &[], "").await.status, 401, "{path}");
+    }
+    for path in ["/", "/v1/flows/greet/token", "/in", "/in/greet/more"] {
         assert_eq!(call(place.at, "GET", path, &[], "").await.status, 404, "{path}");
     }
     assert_eq!(call(place.at, "DELETE", "/health/live", &[], "").await.status, 405);
@@ -265,9 +268,9 @@ async fn a_server_that_stops_refuses_with_a_time_to_come_again() {
 async fn an_address_that_others_reach_is_refused() {
     let place = Place::new(&[]).await;
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
-        let refused = place.session.listen(address.parse().unwrap()).await.unwrap_err();
+        let refused = place.session.listen(address.parse().unwrap(), None).await.unwrap_err();
         assert_eq!(refused.code(), Some("serve.public"), "{refused}");
     }
-    let taken = place.session.listen(place.at).await.unwrap_err();
+    let taken = place.session.listen(place.at, None).await.unwrap_err();
     assert_eq!(taken.code(), Some("serve.address"), "{taken}");
 }

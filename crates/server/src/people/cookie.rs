@@ -29,6 +29,21 @@ pub(super) fn session(headers: &HeaderMap, site: &Site) -> Option<SecretText> {
     found
 }
 
+/// Takes sessions out of the cookies of a request that goes to somebody else: a flow may read the others.
+pub(crate) fn take_out(headers: &mut HeaderMap, site: &Site) {
+    let lines: Vec<HeaderValue> = headers.get_all(header::COOKIE).iter().cloned().collect();
+    headers.remove(header::COOKIE);
+    for line in lines {
+        // What cannot be read may hold anything.
+        let Ok(text) = line.to_str() else { continue };
+        let is_other = |pair: &&str| pair.split('=').next().is_some_and(|name| name.trim() != site.cookie());
+        let others: Vec<&str> = text.split(';').filter(is_other).map(str::trim).collect();
+        if let (false, Ok(kept)) = (others.is_empty(), HeaderValue::try_from(others.join("; "))) {
+            headers.append(header::COOKIE, kept);
+        }
+    }
+}
+
 /// `Set-Cookie` of a new session, or of none.
 pub(super) fn set(site: &Site, session: Option<&SecretText>) -> HeaderValue {
     let (value, age) = session.map_or(("", 0), |session| (session.expose(), KEPT_S));
@@ -56,6 +71,22 @@ mod tests {
         assert_eq!(secure, "__Host-flowdeck=abc; Path=/; Max-Age=604800; HttpOnly; SameSite=Lax; Secure");
         assert!(set(&site(None), None).to_str().unwrap().contains("=; Path=/; Max-Age=0;"));
         assert!(!format!("{plain:?}").contains("abc"));
+    }
+
+    #[test]
+    fn a_session_is_taken_out_and_other_cookies_stay() {
+        let left = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::COOKIE, HeaderValue::from_static(line));
+            }
+            take_out(&mut headers, &site(None));
+            let left = headers.get_all(header::COOKIE).iter().map(|line| line.to_str().unwrap().to_owned());
+            left.collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["a=b; flowdeck-8918=x; c=d", "flowdeck-8918=y"]), ["a=b; c=d"]);
+        assert_eq!(left(&["flowdeck-8918 =x;flowdeck-8918"]), [""; 0]);
+        assert_eq!(left(&["a=b"]), ["a=b"]);
     }
 
     #[test]

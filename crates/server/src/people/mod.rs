@@ -25,6 +25,7 @@ use crate::api::Api;
 
 pub(crate) use begun::Begun;
 pub(crate) use caller::Caller;
+pub(crate) use cookie::take_out;
 pub(crate) use doors::Peer;
 pub use site::{Site, SiteError};
 pub use table::{RULES, Rule};

@@ -1,6 +1,6 @@
 //! `flowdeck serve`: holds the data folder, lets triggers start flows, drives every run, until it is told to end.
 //!
-//! Must never listen where other machines reach it, nor end without leaving every run resumable.
+//! Must never listen where other machines reach it while nobody can sign in, nor end without leaving every run resumable.
 //! Tests: `crates/cli/tests/serve.rs`.
 
 mod folders;
@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use flowdeck::{FlowFolder, Runtime};
 use flowdeck_server::wire::ServedFlow;
-use flowdeck_server::{Listening, NotListening};
+use flowdeck_server::{Listening, NotListening, Site};
 use tokio::time::MissedTickBehavior;
 
 use self::told::Told;
@@ -43,9 +43,12 @@ pub(crate) struct Serve {
     /// switched off when they go. May be given several times.
     #[arg(long, value_name = "DIR")]
     watch: Vec<PathBuf>,
-    /// Where to listen; only this machine can be served until people can sign in.
+    /// Where to listen. Beyond this machine only when there is a user, and behind a proxy with TLS.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8918", value_parser = address)]
     listen: SocketAddr,
+    /// The address under which a proxy with TLS offers it: https://flows.example.com.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// One JSON object a line instead of words.
     #[arg(long)]
     json: bool,
@@ -66,9 +69,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 pub(crate) async fn run(serve: &Serve, globals: &Globals) -> Result<End> {
     // Before anything is touched.
-    if !serve.listen.ip().is_loopback() {
-        bail!(flowdeck_server::session::SessionError::from(NotListening::Public(serve.listen)));
-    }
+    let site = Site::new(serve.listen, serve.public_url.as_deref())
+        .map_err(|error| flowdeck_server::session::SessionError::from(NotListening::from(error)))?;
+    let redirect_base = serve.public_url.as_ref().map(|_| site.url());
+    let globals = &Globals { redirect_base, ..globals.clone() };
     if let Some(missing) = serve.watch.iter().find(|folder| !folder.is_dir()) {
         bail!(usage(format!("{} is no folder; --watch wants one", missing.display())));
     }
@@ -87,7 +91,7 @@ pub(crate) async fn run(serve: &Serve, globals: &Globals) -> Result<End> {
 
 async fn served(serve: &Serve, session: &Session, interrupts: &Interrupts) -> Result<()> {
     let Some(runtime) = session.runtime().await else { bail!("the data folder was given up") };
-    let listening = session.listen(serve.listen).await?;
+    let listening = session.listen(serve.listen, serve.public_url.as_deref()).await?;
     let ended = Box::pin(at_work(serve, session, &runtime, &listening, interrupts)).await;
     if ended.is_ok() {
         Told::new(serve.json).ending();
@@ -110,7 +114,7 @@ async fn at_work(
     listening: &Listening,
     interrupts: &Interrupts,
 ) -> Result<()> {
-    let mut told = Told::new(serve.json).at(listening.address(), session.again());
+    let mut told = Told::new(serve.json).at(listening, session.again());
     // Before anything can start.
     let mut notices = runtime.notices();
     let mut folder = FlowFolder::new(serve.watch.clone());
@@ -120,7 +124,9 @@ async fn at_work(
         runtime.served_after(None, SHOWN_MAX + 1).await?.into_iter().map(ServedFlow::from).collect();
     let is_more = flows.len() > SHOWN_MAX;
     flows.truncate(SHOWN_MAX);
-    told.began(session.data(), &serve.watch, &flows, is_more);
+    let token = runtime.people().set_up_token().await?;
+    let link = token.map(|token| format!("{}/setup?token={}", listening.url(), token.expose()));
+    told.began(session.data(), &serve.watch, &flows, is_more, link.as_deref());
     runtime.start_triggers()?;
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -3,13 +3,13 @@
 //! Must never say more in a second than a person can read, nor leave a wait without the command that ends it.
 //! Tests: `crates/cli/tests/serve.rs`.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use flowdeck::engine::{Notice, NoticeKind, RunView, Status, WaitReason};
 use flowdeck::model::FlowName;
 use flowdeck::{Runtime, RuntimeError};
+use flowdeck_server::Listening;
 use flowdeck_server::wire::{ServedFlow, Starts};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -33,6 +33,8 @@ pub(super) struct Told {
     url: String,
     /// How commands that are shown lead back here.
     again: Again,
+    /// Other machines reach it.
+    others: bool,
     /// Lines in this second, and those left out.
     said: u32,
     unsaid: u32,
@@ -40,12 +42,21 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, style: out::style(), url: String::new(), again: Again::default(), said: 0, unsaid: 0 }
+        Self {
+            json,
+            style: out::style(),
+            url: String::new(),
+            again: Again::default(),
+            others: false,
+            said: 0,
+            unsaid: 0,
+        }
     }
 
     /// Of what listens there, and the commands that reach it.
-    pub(super) fn at(self, address: SocketAddr, again: &Again) -> Self {
-        Self { url: format!("http://{address}"), again: again.clone(), ..self }
+    pub(super) fn at(self, listening: &Listening, again: &Again) -> Self {
+        let others = !listening.address().ip().is_loopback();
+        Self { url: listening.url().to_owned(), again: again.clone(), others, ..self }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -61,15 +72,34 @@ impl Told {
     }
 
     /// It serves.
-    pub(super) fn began(&self, data: &Path, watched: &[PathBuf], flows: &[ServedFlow], is_more: bool) {
+    pub(super) fn began(
+        &self,
+        data: &Path,
+        watched: &[PathBuf],
+        flows: &[ServedFlow],
+        is_more: bool,
+        set_up: Option<&str>,
+    ) {
         let url = &self.url;
         if self.json {
             let told = json!({ "type": "serving", "url": url, "data": data, "flows": flows, "more": is_more });
-            return out::json(&told);
+            out::json(&told);
+            if let Some(link) = set_up {
+                out::json(&json!({ "type": "set_up", "link": link }));
+            }
+            return;
         }
         let style = self.style;
         let mut text = format!("{} {}\n", style.bold("flowdeck serves"), data.display());
         text.push_str(&format!("  listens on  {}\n", style.key(url)));
+        if let Some(link) = set_up {
+            text.push_str("  sign in     nobody can yet; this link makes the administrator, once, within an hour:\n");
+            text.push_str(&format!("              {}\n", style.key(link)));
+        }
+        if self.others {
+            let warning = "other machines reach it over plain HTTP: put a proxy with TLS in front";
+            text.push_str(&format!("  {}\n", style.bad(warning)));
+        }
         for folder in watched {
             text.push_str(&format!("  watches     {}\n", folder.display()));
         }
