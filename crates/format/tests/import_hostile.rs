@@ -168,7 +168,7 @@ fn a_key_that_stands_twice_is_told() {
     assert_eq!(found.unwrap().report.flows[0].title, "Other");
     let told: Vec<_> = diagnostics.iter().map(|d| (d.code, d.severity, d.path.as_str())).collect();
     assert_eq!(told, [("export-key-twice", Severity::Warning, "data.flos.f.name")]);
-    let many = text.replacen(r#""name":"Main""#, &r#""name":"Main","#.repeat(100_000).trim_end_matches(','), 1);
+    let many = text.replacen(r#""name":"Main""#, r#""name":"Main","#.repeat(100_000).trim_end_matches(','), 1);
     assert!(survive(many.as_bytes()).1.len() <= 100);
 }
 
