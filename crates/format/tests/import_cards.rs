@@ -232,10 +232,10 @@ fn a_helper_that_looks_for_its_record_in_the_record_finds_it() {
     );
     let main = flow_data(vec![start(), stream], "ev>s");
     let (text, _) = imported(vec![("f1", "Main", main.clone()), ("h", "Each", flow_data(vec![event, pick], "ev>p"))]);
-    check(&text, &["Record: { Record: ${record}, State: { Team: blue } }"]);
+    check(&text, &["Record:\n            Record: ${record_1}\n            State: { Team: blue }\n          State: {"]);
     let other = field("hs", None, "State", json!("string"), json!(""));
     let inputs = vec![field("hr", None, "Record", json!("object"), json!({})), other];
     let event = card("ev", "control/callable", "Helper Flow", vec![], inputs);
     let (text, _) = imported(vec![("f1", "Main", main), ("h", "Each", flow_data(vec![event], ""))]);
-    check(&text, &["Record: ${record}", "State: { Team: blue }"]);
+    check(&text, &["with:\n          Record: ${record_1}\n          State: { Team: blue }"]);
 }
