@@ -130,6 +130,11 @@ pub(crate) enum Part {
     Serves,
 }
 
+/// The redirect URI to register with an app, in the form in which it is compared.
+pub(crate) fn redirect_uri(port: u16, app: &AppName) -> String {
+    format!("http://127.0.0.1:{port}/oauth/callback/{app}")
+}
+
 impl Session {
     /// Joins the data folder, as its holder, as a guest, or only to look.
     pub(crate) async fn open(globals: &Globals, part: Part, interrupts: Interrupts) -> Result<Self> {
@@ -250,7 +255,7 @@ impl Session {
 
     /// The redirect URI to register with an app.
     pub(crate) fn redirect_uri(&self, app: &AppName) -> String {
-        format!("http://127.0.0.1:{}/oauth/callback/{app}", self.redirect_port)
+        redirect_uri(self.redirect_port, app)
     }
 
     /// Lines for a run whose flow file is not at hand.

@@ -68,7 +68,11 @@ fn apps_and_schema_can_be_looked_at() {
     let list = flowdeck(&["apps", "list"]);
     assert!(String::from_utf8_lossy(&list.stdout).contains("okta"));
     let show = flowdeck(&["apps", "show", "okta"]);
-    assert!(String::from_utf8_lossy(&show.stdout).contains("Client ID"));
+    let shown = String::from_utf8_lossy(&show.stdout);
+    for words in ["Client ID", "Sign On", "http://127.0.0.1:8917/oauth/callback/okta"] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    assert!(!shown.contains("{redirect_uri}") && !shown.contains("{scopes}"), "{shown}");
     assert_eq!(flowdeck(&["apps", "show", "nothing"]).status.code(), Some(2));
     let schema: serde_json::Value = serde_json::from_slice(&flowdeck(&["schema"]).stdout).unwrap();
     assert!(schema["$schema"].is_string());

@@ -16,7 +16,7 @@ use crate::out;
 use crate::screen::markdown::markdown;
 use crate::screen::style::{Style, beside, width, wrap};
 use crate::screen::table::table;
-use crate::session::Session;
+use crate::session::{self, Session};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -62,7 +62,7 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
             if apps.json {
                 out::pretty(&json!({ "app": head(app), "auth": app.auth.as_deref(), "cards": declared(&cards, name) }));
             } else {
-                out::text(&show(app, style));
+                out::text(&show(app, &session::redirect_uri(globals.redirect_port, &app.file.app), style));
             }
         }
     }
@@ -80,7 +80,7 @@ fn declared(cards: &Cards, family: &str) -> Vec<serde_json::Value> {
     all.iter().filter(|c| c.name.family() == family).map(|c| json!(c.as_ref())).collect()
 }
 
-fn show(app: &App, style: Style) -> String {
+fn show(app: &App, redirect: &str, style: Style) -> String {
     let mut out = format!("{}  {}\n", style.bold(&app.file.title), app.file.summary);
     if let Some(auth) = &app.auth {
         out.push_str(&format!("\n{}\n", style.dim("Ways to authorize")));
@@ -100,6 +100,11 @@ fn show(app: &App, style: Style) -> String {
         }
         if !auth.help.is_empty() {
             out.push_str(&format!("\n{}\n{}", style.dim("Need help?"), markdown(&auth.help, style, 2)));
+        }
+        for method in auth.methods.iter().filter(|method| !method.help.is_empty()) {
+            let help =
+                method.help.replace("{redirect_uri}", redirect).replace("{scopes}", &auth.default_scopes.join(" "));
+            out.push_str(&format!("\n{} {}\n{}", style.dim("Need help?"), method.title, markdown(&help, style, 2)));
         }
     }
     if !app.file.addresses.is_empty() {
