@@ -79,6 +79,11 @@ fn many_of_the_same_are_refused() {
     refused("a.yaml", &format!("flow: a\ncards:\n  - card: list/length\n    with:\n{fields}"), "unknown-field");
     let slots: String = (0..n).map(|i| format!("  s{i}: {{ app: nothing }}\n")).collect();
     refused("a.yaml", &format!("flow: a\nslots:\n{slots}cards: []\n"), "unknown-app");
+    let long = "x".repeat(50);
+    let slots: String = (0..2_000).map(|i| format!("  {long}{i}: {{ app: okta }}\n")).collect();
+    let cards: String =
+        (0..2_000).map(|i| format!("- {{ card: okta/listUsersWithFilter, slot: y{long}{i} }}\n")).collect();
+    refused("a.yaml", &format!("flow: a\nslots:\n{slots}cards:\n{cards}"), "unknown-slot");
     let inputs: String = (0..n).map(|i| format!("  i{i}: {{ type: txet }}\n")).collect();
     refused("a.yaml", &format!("flow: a\ninputs:\n{inputs}cards: []\n"), "unknown-type");
 }

@@ -205,8 +205,11 @@ impl Checker<'_, '_> {
                 self.slots_used.insert(name.to_string());
                 match self.flow.slots.get(name) {
                     None => {
-                        let known: Vec<_> = self.flow.slots.keys().map(SlotName::as_str).collect();
-                        let remedy = suggestion(name.as_str(), known.iter().copied())
+                        let slots = &self.flow.slots;
+                        let near = || suggestion(name.as_str(), slots.keys().map(SlotName::as_str));
+                        let remedy = self
+                            .findings
+                            .hint(near)
                             .unwrap_or(format!("add `slots: {{ {name}: {{ app: {app} }} }}` to the flow"));
                         self.findings.error_with(
                             "unknown-slot",

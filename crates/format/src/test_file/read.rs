@@ -236,7 +236,7 @@ impl Reader<'_> {
 
     fn unknown(&mut self, entry: &Entry, keys: &[&str]) {
         let shown: String = entry.key.chars().take(60).collect();
-        let remedy = suggestion(&entry.key, keys.iter().copied());
+        let remedy = self.findings.hint(|| suggestion(&entry.key, keys.iter().copied()));
         self.findings.error_with("unknown-key", &entry.key_span, format!("`{shown}` is not known here"), remedy);
     }
 
