@@ -1,7 +1,7 @@
 //! `flowdeck init`: the first steps, one question at a time.
 //!
 //! Must never overwrite a file, nor promise what does not exist yet.
-//! Tests: `crates/cli/tests/first_minute.rs`.
+//! Tests: `crates/cli/tests/init.rs`, `crates/cli/tests/interrupt.rs`.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
