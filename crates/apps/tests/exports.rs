@@ -5,13 +5,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use flowdeck_apps::Apps;
 use flowdeck_model::export::key_base;
 use flowdeck_model::{AppName, CardDecl, CardName, Catalogue, FieldDecl, FieldType, Value};
+use flowdeck_sim::did_not_run;
 use indexmap::IndexMap;
 
 /// Cards that are not of an app: the importer makes them of our tables and control cards, or they are function cards.
@@ -45,15 +45,6 @@ fn corpus() -> Option<Vec<PathBuf>> {
     files.retain(|f| f.is_file());
     files.sort();
     Some(files)
-}
-
-/// Says it to a person, and to the gate, which counts it.
-fn did_not_run(what: &str) {
-    println!("did not run: {what}");
-    if let Some(path) = std::env::var_os("FLOWDECK_NOT_RUN") {
-        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(list, "{what}").unwrap();
-    }
 }
 
 /// Every card of an export, those of flows inside cards too.

@@ -4,11 +4,11 @@
 //! Tests: this is one. `FLOWDECK_CORPUS` names the folder; else `../shared/corpus` beside the checkout.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flowdeck::Cards;
 use flowdeck_format::{Source, import, print, read};
+use flowdeck_sim::did_not_run;
 use indexmap::IndexMap;
 
 fn corpus() -> Option<PathBuf> {
@@ -20,15 +20,6 @@ fn corpus() -> Option<PathBuf> {
         })
     };
     std::env::var_os("FLOWDECK_CORPUS").map(PathBuf::from).or_else(beside)
-}
-
-/// Says it to a person, and to the gate, which counts it.
-fn did_not_run(what: &str) {
-    println!("did not run: {what}");
-    if let Some(path) = std::env::var_os("FLOWDECK_NOT_RUN") {
-        let mut list = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(list, "{what}").unwrap();
-    }
 }
 
 fn samples(folder: &Path) -> Vec<PathBuf> {

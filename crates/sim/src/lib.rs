@@ -7,11 +7,13 @@
 pub mod authorizer;
 pub mod cards;
 pub mod clock;
+mod missing;
 pub mod store;
 pub mod world;
 
 pub use authorizer::FakeAuthorizer;
 pub use cards::{FakeCards, Performed};
 pub use clock::FakeClock;
+pub use missing::did_not_run;
 pub use store::{FakeStore, Fault as StoreFault};
 pub use world::{FakeVault, World};

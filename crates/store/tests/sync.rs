@@ -11,11 +11,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use flowdeck_engine::ports::store::{Store, StoreError};
+use flowdeck_sim::did_not_run;
 use flowdeck_store::{Options, SledStore};
 use rustix::io::Errno;
 use support::faults::Faults;
 use support::ledger::{Ledger, S};
-use support::{did_not_run, number, options};
+use support::{number, options};
 
 /// Small segments, so that checkpoints and their syncs are reached too.
 fn with(faults: &Faults) -> Options {

@@ -84,12 +84,8 @@ enum FlowsCommand {
     Start {
         /// The flow.
         name: FlowName,
-        /// Value of an input of the flow.
-        #[arg(long, value_name = "KEY=VALUE")]
-        input: Vec<String>,
-        /// Value of a secret input, read from a file.
-        #[arg(long, value_name = "KEY=FILE")]
-        secret: Vec<String>,
+        #[command(flatten)]
+        inputs: inputs::Inputs,
         /// A JSON file with the fields of the event that starts it.
         #[arg(long, value_name = "FILE")]
         event: Option<PathBuf>,
@@ -164,9 +160,9 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &FlowsCommand, as_json:
         }
         FlowsCommand::On { name } => shown(&mut pages, &api.switch_flow(name, true).await?, as_json),
         FlowsCommand::Off { name } => shown(&mut pages, &api.switch_flow(name, false).await?, as_json),
-        FlowsCommand::Start { name, input, secret, event, key } => {
+        FlowsCommand::Start { name, inputs, event, key } => {
             let flow = api.flow(name).await?;
-            let input = inputs::given(input, secret, &flow.name, &flow.inputs, terminal).await?;
+            let input = inputs::given(inputs, &flow.name, &flow.inputs, terminal).await?;
             let event = event.as_deref().map(files::event).transpose()?.map(|(_, told)| Fields::from_value(told));
             let key = key.clone().unwrap_or_else(Session::fresh_key);
             let start = StartFlow { input, event, idempotency_key: Some(key) };

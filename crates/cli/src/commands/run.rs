@@ -45,12 +45,8 @@ Exit codes: 0 finished, 1 failed, 2 wrong command line, 65 the file is wrong,
 pub(crate) struct Run {
     /// A flow file or an Okta export; `-` for standard input.
     file: PathBuf,
-    /// Value of an input of the flow.
-    #[arg(long, value_name = "KEY=VALUE")]
-    input: Vec<String>,
-    /// Value of a secret input, read from a file.
-    #[arg(long, value_name = "KEY=FILE")]
-    secret: Vec<String>,
+    #[command(flatten)]
+    inputs: inputs::Inputs,
     /// The event that starts the flow: a JSON file with its fields, or what the app sends (a delivery of an event hook,
     /// an entry of its log).
     #[arg(long, value_name = "FILE")]
@@ -148,7 +144,7 @@ async fn asked(run: &Run, globals: &Globals, terminal: &mut Terminal) -> Result<
     let cards = Session::cards_of(globals)?;
     let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
     let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), terminal)?;
-    let input = inputs::given(&run.input, &run.secret, &flow.name, &flow.inputs, terminal).await?;
+    let input = inputs::given(&run.inputs, &flow.name, &flow.inputs, terminal).await?;
     let told = match run.event.clone() {
         Some(path) => Some(files::apart(move || files::event(&path)).await?),
         None => None,

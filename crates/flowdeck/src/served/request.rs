@@ -84,7 +84,7 @@ impl EndpointRequest {
             {
                 return Ok(value);
             }
-            let pairs = percent(text);
+            let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
             return Ok(several(pairs.iter()));
         }
         match serde_json::from_str(text) {
@@ -94,19 +94,6 @@ impl EndpointRequest {
             _ => Err(WrongRequest::Kind),
         }
     }
-}
-
-/// The pairs of a form.
-fn percent(text: &str) -> Vec<(String, String)> {
-    let decoded = |part: &str| {
-        let spaced = part.replace('+', " ");
-        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
-    };
-    let pair = |pair: &str| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(key), decoded(value))
-    };
-    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
 }
 
 /// Header values; of one that comes several times, one text with commas.

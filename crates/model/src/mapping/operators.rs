@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::evaluate::Basket;
 use super::expression::Node;
-use super::{Mapping, MappingError, PathPart, Reference, Scope, evaluate as text, loose};
+use super::{Mapping, MappingError, Reference, Scope, evaluate as text, loose, reference};
 use crate::compare;
 use crate::fault::{Fault, FaultCode};
 use crate::field::FieldType;
@@ -133,7 +133,7 @@ pub(super) fn evaluate(node: &Node, scope: &dyn Scope) -> Result<Arc<Value>, Fau
         Node::Index(of, at) => {
             let (of, at) = (evaluate(of, scope)?, evaluate(at, scope)?);
             let found = match at.as_ref() {
-                Value::String(key) => PathPart::Key(key.clone()).of(&of),
+                Value::String(key) => reference::keyed(&of, key),
                 Value::Number(n) => {
                     n.as_f64().filter(|n| *n >= 0.0 && n.fract() == 0.0).and_then(|n| of.get(n as usize))
                 }

@@ -65,10 +65,9 @@ impl PathPart {
     /// JavaScript: who wrote a path may not know which of both is there.
     #[must_use]
     pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
-        match (self, value) {
-            (Self::Key(key), Value::Array(list)) => position(key).and_then(|at| list.get(at)),
-            (Self::Key(key), _) => value.get(key.as_str()),
-            (Self::Index(index), _) => value.get(*index),
+        match self {
+            Self::Key(key) => keyed(value, key),
+            Self::Index(index) => value.get(*index),
         }
     }
 
@@ -79,6 +78,14 @@ impl PathPart {
             Self::Key(key) => position(key),
             Self::Index(index) => Some(*index),
         }
+    }
+}
+
+/// [`PathPart::of`] for a key.
+pub(super) fn keyed<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    match value {
+        Value::Array(list) => position(key).and_then(|at| list.get(at)),
+        _ => value.get(key),
     }
 }
 

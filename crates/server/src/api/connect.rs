@@ -7,7 +7,7 @@ use axum::Extension;
 use axum::Json;
 use axum::extract::State;
 use flowdeck::Runtime;
-use flowdeck::connections::{Attempt, AttemptStep, BeginConnect, BindTarget, Disconnected, Surface, Tested};
+use flowdeck::connections::{Attempt, AttemptStep, BindTarget, Disconnected, Surface, Tested};
 use flowdeck::model::app::{AppDirectory, AuthKind, RedirectPolicy};
 use flowdeck::model::connect::{ConnectionView, PromptState, PromptView};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Millis, PromptId};
@@ -85,17 +85,7 @@ pub(crate) async fn begin(
         SurfaceName::Paste => Surface::Paste { redirect_uri: None },
         SurfaceName::Direct => Surface::Direct,
     };
-    let begin = BeginConnect {
-        app: asked.app,
-        method: asked.method,
-        nickname: asked.nickname,
-        fields: asked.fields,
-        scopes: asked.scopes,
-        prompt: asked.prompt,
-        connection: asked.connection,
-        surface,
-    };
-    let attempt = runtime.connect(begin).await;
+    let attempt = runtime.connect(asked.begin(surface)).await;
     if let Some(callbacks) = callbacks {
         callbacks.begun(prepared, attempt.as_ref().ok()).await;
     }

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::extract::{Form, OriginalUri, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use flowdeck::connections::{Attempt, BeginConnect, BindTarget, SecretText, Surface};
+use flowdeck::connections::{Attempt, BindTarget, SecretText, Surface};
 use flowdeck::model::connect::{PromptState, PromptView};
 use flowdeck::model::{AttemptId, PromptId};
 use flowdeck::people::PersonName;
@@ -128,20 +128,6 @@ async fn begun(
         (false, true) => SurfaceName::Device,
         (false, false) => SurfaceName::Direct,
     };
-    if guard.site.is_public() && surface == SurfaceName::Browser {
-        // The browser comes back to this very server.
-        let begin = BeginConnect {
-            app: view.app.clone(),
-            method: Some(method.key.clone()),
-            nickname,
-            fields,
-            scopes: None,
-            prompt: Some(view.id),
-            connection: view.connection,
-            surface: Surface::Browser { redirect_uri: None },
-        };
-        return Ok(runtime.connect(begin).await?);
-    }
     let asked = Connect {
         app: view.app.clone(),
         method: Some(method.key.clone()),
@@ -152,6 +138,10 @@ async fn begun(
         connection: view.connection,
         surface,
     };
+    if guard.site.is_public() && surface == SurfaceName::Browser {
+        // The browser comes back to this very server.
+        return Ok(runtime.connect(asked.begin(Surface::Browser { redirect_uri: None })).await?);
+    }
     Ok(connect::begin(State(guard.api.clone()), None, Body(asked)).await?.0)
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use flowdeck::connections::{AuditRecord, SecretText};
+use flowdeck::connections::{AuditRecord, BeginConnect, SecretText, Surface};
 use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::{AppName, ConnectionId, FlowName, Nickname, PromptId, SlotName};
 use serde::{Deserialize, Serialize};
@@ -61,6 +61,14 @@ pub struct Connect {
     pub connection: Option<ConnectionId>,
     /// Where the person is.
     pub surface: SurfaceName,
+}
+
+impl Connect {
+    /// What the runtime is asked, with the surface as it is there.
+    pub(crate) fn begin(self, surface: Surface) -> BeginConnect {
+        let Self { app, method, nickname, fields, scopes, prompt, connection, surface: _ } = self;
+        BeginConnect { app, method, nickname, fields, scopes, prompt, connection, surface }
+    }
 }
 
 /// Where the person is who authorizes. With `browser` the holder itself listens on the redirect URI.

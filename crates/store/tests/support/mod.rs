@@ -58,13 +58,3 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     found.sort();
     found
 }
-
-/// Says what could not run here: to a person, and to the gate, which counts it.
-pub(crate) fn did_not_run(what: &str) {
-    println!("did not run: {what}");
-    if let Some(path) = std::env::var_os("FLOWDECK_NOT_RUN") {
-        use std::io::Write as _;
-        let mut list = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
-        writeln!(list, "{what}").unwrap();
-    }
-}

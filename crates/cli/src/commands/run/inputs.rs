@@ -4,6 +4,7 @@
 //! Tests: `crates/cli/tests/arguments.rs`.
 
 use anyhow::{Result, bail};
+use clap::Args;
 use flowdeck::connections::SecretText;
 use flowdeck::model::{FieldDecl, Fields, FlowName, Value};
 
@@ -12,26 +13,36 @@ use crate::end::usage;
 use crate::files;
 use crate::terminal::{Terminal, Typed};
 
+// Values on the command line. A doc comment would replace what the command says of itself.
+#[derive(Debug, Args)]
+pub(crate) struct Inputs {
+    /// Value of an input of the flow.
+    #[arg(long, value_name = "KEY=VALUE")]
+    input: Vec<String>,
+    /// Value of a secret input, read from a file.
+    #[arg(long, value_name = "KEY=FILE")]
+    secret: Vec<String>,
+}
+
 /// The inputs given, and those asked for where somebody is there.
 ///
 /// # Errors
 /// A wrong command line: an input that the flow does not have, a secret in plain sight, one that is missing.
 pub(crate) async fn given(
-    inputs: &[String],
-    secrets: &[String],
+    inputs: &Inputs,
     flow: &FlowName,
     fields: &[FieldDecl],
     terminal: &mut Terminal,
 ) -> Result<Fields> {
     let mut input = Fields::new();
-    for text in inputs {
+    for text in &inputs.input {
         let (key, value) = files::pair(text)?;
         if declared(flow, fields, &key)?.secret {
             return Err(refused(&key));
         }
         input.set(key, value);
     }
-    for text in secrets {
+    for text in &inputs.secret {
         let (key, file) = text.split_once('=').ok_or_else(|| usage("--secret wants KEY=FILE"))?;
         declared(flow, fields, key)?;
         let (name, path) = (key.to_owned(), file.to_owned());
