@@ -18,14 +18,15 @@ struct Soak {
     about: &'static str,
     package: &'static str,
     test: &'static str,
-    filter: &'static str,
+    /// The module of its tests in that program; all of it when empty.
+    module: &'static str,
     /// Variable that sets the size.
     size: &'static str,
     full: u32,
 }
 
 const fn of_the_store(name: &'static str, about: &'static str, size: &'static str, full: u32) -> Soak {
-    Soak { name, about, package: "flowdeck-store", test: name, filter: "", size, full }
+    Soak { name, about, package: "flowdeck-store", test: "suite", module: name, size, full }
 }
 
 const SOAKS: &[Soak] = &[
@@ -34,7 +35,7 @@ const SOAKS: &[Soak] = &[
     of_the_store("disk", "no space at the n-th write, and on a real small disk", "FLOWDECK_SOAK_DISK", 2_000),
     of_the_store("sync", "the n-th sync fails: poisoned at once, recovered by a restart", "FLOWDECK_SOAK_SYNC", 2_000),
     Soak {
-        test: "kills",
+        module: "kills",
         ..of_the_store("store-kills", "a process around the store is killed", "FLOWDECK_SOAK_STORE_KILLS", 2_000)
     },
     Soak {
@@ -42,7 +43,7 @@ const SOAKS: &[Soak] = &[
         about: "SIGKILLs of the command under load: at random, at marked points, while starting",
         package: "flowdeck-tests",
         test: "kills",
-        filter: "",
+        module: "",
         size: "FLOWDECK_SOAK_KILLS",
         full: 2_000,
     },
@@ -50,8 +51,8 @@ const SOAKS: &[Soak] = &[
         name: "crash-points",
         about: "every store operation of 12 flows died at, before and after it took effect, and double crashes",
         package: "flowdeck-engine",
-        test: "crash",
-        filter: "",
+        test: "suite",
+        module: "crash",
         size: "FLOWDECK_SOAK_CRASH_POINTS",
         full: 20_000,
     },
@@ -59,8 +60,8 @@ const SOAKS: &[Soak] = &[
         name: "clocks",
         about: "clocks that jump, with restarts: no timer lost, early or twice",
         package: "flowdeck-engine",
-        test: "clocks",
-        filter: "",
+        test: "suite",
+        module: "clocks",
         size: "FLOWDECK_SOAK_CLOCKS",
         full: 10_000,
     },
@@ -68,8 +69,8 @@ const SOAKS: &[Soak] = &[
         name: "slow",
         about: "a disk that takes 2 s for a commit, servers that take 30 s: quick reads, a stop in time, nothing lost",
         package: "flowdeck-engine",
-        test: "slow",
-        filter: "",
+        test: "suite",
+        module: "slow",
         size: "FLOWDECK_SOAK_SLOW",
         full: 500,
     },
@@ -77,8 +78,8 @@ const SOAKS: &[Soak] = &[
         name: "hostile",
         about: "slow and hostile servers in random forms: every request has a bounded, typed end",
         package: "flowdeck-egress",
-        test: "soak",
-        filter: "",
+        test: "suite",
+        module: "soak",
         size: "FLOWDECK_SOAK_HOSTILE",
         full: 5_000,
     },
@@ -127,8 +128,8 @@ fn one(soak: &Soak, set_up: &SetUp, report: &mut Report) -> Result<()> {
     }
     let mut command = shell::cargo();
     command.args(["test", "--release", "--package", soak.package, "--test", soak.test, "--", "--nocapture"]);
-    if !soak.filter.is_empty() {
-        command.arg(soak.filter);
+    if !soak.module.is_empty() {
+        command.arg(format!("{}::", soak.module));
     }
     test::environment(&mut command, "release", set_up);
     command.env(soak.size, soak.full.to_string());

@@ -49,7 +49,7 @@ fn the_schema_takes_what_is_read_and_refuses_other_words() {
     }
 }
 
-/// `docs/apps.md` is written from the app files: `FLOWDECK_WRITE=1 cargo test -p flowdeck-apps --test documents`.
+/// `docs/apps.md` is written from the app files: `FLOWDECK_WRITE=1 cargo test -p flowdeck-apps --test suite documents::`.
 #[test]
 fn the_list_of_apps_is_that_of_the_catalogue() {
     let apps = flowdeck_apps::Apps::built_in(&indexmap::IndexMap::new()).unwrap();

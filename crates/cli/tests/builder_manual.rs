@@ -4,9 +4,8 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "builder/manual.rs"]
-mod manual;
-mod support;
+use crate::support;
+use crate::support::manual;
 
 use std::path::Path;
 use std::process::Command;

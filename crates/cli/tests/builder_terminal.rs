@@ -4,14 +4,9 @@
 //! Tests: this is the test; it also keeps the screens in `docs/building-flows.md`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "first_minute/browser.rs"]
-mod browser;
-#[path = "first_minute/machine.rs"]
-mod machine;
-#[path = "builder/manual.rs"]
-mod manual;
-#[path = "first_minute/terminal.rs"]
-mod terminal;
+use crate::support::machine;
+use crate::support::manual;
+use crate::support::terminal;
 
 use std::fs;
 

@@ -4,13 +4,9 @@
 //! Tests: this is the test; it also keeps the transcript in `README.md`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "first_minute/browser.rs"]
-mod browser;
-#[path = "first_minute/machine.rs"]
-mod machine;
-#[path = "first_minute/terminal.rs"]
-mod terminal;
-#[path = "first_minute/transcript.rs"]
+use crate::support::browser;
+use crate::support::machine;
+use crate::support::terminal;
 mod transcript;
 
 use browser::Browser;

@@ -4,9 +4,7 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "first_minute/terminal.rs"]
-mod terminal;
+use crate::support::terminal;
 
 use std::path::Path;
 

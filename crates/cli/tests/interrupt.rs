@@ -4,15 +4,8 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
-#[path = "first_minute/browser.rs"]
-mod browser;
-#[path = "first_minute/machine.rs"]
-mod machine;
-mod support;
-#[allow(dead_code)]
-#[path = "first_minute/terminal.rs"]
-mod terminal;
+use crate::support;
+use crate::support::machine;
 
 use std::process::Stdio;
 

@@ -4,13 +4,8 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "first_minute/browser.rs"]
-mod browser;
-#[path = "first_minute/machine.rs"]
-mod machine;
-#[allow(dead_code)]
-#[path = "first_minute/terminal.rs"]
-mod terminal;
+use crate::support::machine;
+use crate::support::terminal;
 
 use std::net::TcpListener;
 use std::process::{Command, Output};

@@ -4,7 +4,7 @@
 //! Tests: this is the test; it also keeps what `docs/serving.md` shows.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::fs;
 

@@ -4,12 +4,7 @@
 //! Tests: this is the test; it also keeps the record in `docs/serving.md`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "first_minute/browser.rs"]
-mod browser;
-#[path = "first_minute/machine.rs"]
-mod machine;
-#[path = "first_minute/terminal.rs"]
-mod terminal;
+use crate::support::machine;
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! Must never leave loopback, nor wait for real time.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 

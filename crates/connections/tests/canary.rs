@@ -3,7 +3,7 @@
 //! Must never leave loopback. One test, because it listens to everything that the process traces.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::io::Write;
 use std::sync::Arc;

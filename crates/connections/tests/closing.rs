@@ -3,7 +3,7 @@
 //! Must never leave loopback.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 

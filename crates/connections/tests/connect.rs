@@ -3,7 +3,7 @@
 //! Must never leave loopback. Repairs and accounts are in `repair.rs`, attacks in `hostile.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use flowdeck_connections::{AttemptStep, BeginConnect, ConnectError, Surface};
 use flowdeck_model::app::{AuthKind, ClientAuth, OAuthGrant, RedirectPolicy};

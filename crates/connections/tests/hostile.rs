@@ -3,7 +3,7 @@
 //! Must never leave loopback. Requirement numbers (S2, S3, …) are those of the connection security list.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 //! Must never leave loopback.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use flowdeck_connections::{AttemptStep, BeginConnect, ConnectError, Revocation, Surface};
 use flowdeck_engine::ports::{Authorizer, Decision, Loss, Space};

@@ -3,7 +3,7 @@
 //! Must never leave loopback: public addresses are led to a local server by the policy's `dial` port.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::{sync::Arc, time::Duration};
 
@@ -182,7 +182,7 @@ async fn with_a_proxy_in_the_environment(test: &str) {
     let proxy = Server::start(|_| Reply::Close(ok("by proxy"))).await;
     let at = format!("http://127.0.0.1:{}", proxy.port);
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", test]);
+    child.args(["--exact", &format!("connections::{test}")]);
     for name in ["http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"] {
         child.env(name, &at);
     }

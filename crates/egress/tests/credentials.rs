@@ -3,7 +3,7 @@
 //! Must never leave loopback. The rules are in `src/redirect.rs`, `src/headers.rs` and `src/send.rs`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::sync::{
     Arc, Mutex,

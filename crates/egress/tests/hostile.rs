@@ -3,7 +3,7 @@
 //! Must never leave loopback. Every row says what the failure is and that the request may have arrived.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -4,7 +4,7 @@
 //! `FLOWDECK_SEED` where the seeds start.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Must never leave loopback. The key and certificate of `a.test` in `fixtures` protect nothing.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-mod support;
+use crate::support;
 
 use std::{
     io::{BufRead, BufReader, Write},

@@ -3,7 +3,6 @@
 //! Must never let a case pass that did not reach its end.
 //! Tests: these. `FLOWDECK_SOAK_CRASH_POINTS` sets how many cases run; every single crash comes before double ones.
 
-#[path = "crash/flows.rs"]
 mod flows;
 
 use std::collections::{BTreeMap, BTreeSet};

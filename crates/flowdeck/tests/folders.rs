@@ -4,8 +4,6 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-mod support;
-
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod common;
-
 use flowdeck_format::{Source, format_text, read};
 
 fn check(text: &str, expected: &str) {

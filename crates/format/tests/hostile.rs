@@ -1,6 +1,6 @@
 //! Files made to break the reader are refused with words; what is quadratic would take minutes here.
 
-mod common;
+use crate::common;
 
 use flowdeck_format::{Source, format_text, read};
 

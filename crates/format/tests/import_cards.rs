@@ -3,9 +3,8 @@
 //! Must never copy a real export: each is written after the specification.
 //! Tests: these are the tests.
 
-mod common;
-#[allow(dead_code, reason = "shared by test files")]
-mod import_support;
+use crate::common;
+use crate::import_support;
 
 use flowdeck_format::{Source, import, print, read};
 use import_support::{Card, card, export, field, flow_data};

@@ -3,9 +3,8 @@
 //! Must never need an export that is not made here.
 //! Tests: these are the tests. A failing case prints its seed.
 
-mod common;
-#[allow(dead_code, reason = "shared by test files")]
-mod import_support;
+use crate::common;
+use crate::import_support;
 
 use flowdeck_format::{Severity, Source, import, print, read};
 use import_support::{card, export, field, flow_data};

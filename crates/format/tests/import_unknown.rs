@@ -3,9 +3,8 @@
 //! Must never let one card or field make a whole export useless, nor drop it without a word.
 //! Tests: these are the tests.
 
-mod common;
-#[allow(dead_code, reason = "shared by test files")]
-mod import_support;
+use crate::common;
+use crate::import_support;
 
 use flowdeck_format::{Diagnostic, Severity, Source, import, print, read};
 use import_support::{card, export, field, flow_data};

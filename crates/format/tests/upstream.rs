@@ -4,7 +4,7 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-mod common;
+use crate::common;
 
 use common::TestCatalogue;
 use flowdeck_format::{Source, alone, read, read_upstream};

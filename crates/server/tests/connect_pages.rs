@@ -4,9 +4,8 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-mod support;
-#[path = "support/people.rs"]
-mod visitor;
+use crate::support;
+use crate::support::people as visitor;
 
 use flowdeck::connections::{AttemptStep, SecretText};
 use flowdeck::model::Fields;

@@ -4,9 +4,8 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/call.rs"]
-mod caller;
-mod support;
+use crate::support;
+use crate::support::call as caller;
 
 use std::net::SocketAddr;
 

@@ -4,7 +4,7 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use flowdeck_server::Api;
 use flowdeck_server::client::Client;

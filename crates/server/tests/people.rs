@@ -4,8 +4,7 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/people.rs"]
-mod support;
+use crate::support::people as support;
 
 use flowdeck::people::Role;
 use flowdeck_server::wire::{ChangePassword, MakeToken, SetUp, SignIn, TokenMade};

@@ -4,7 +4,7 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
-mod support;
+use crate::support;
 
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::Ordering;

@@ -4,21 +4,13 @@
 //! Cases: `contract/`; the control engine keeps the suite honest and lives only here.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "contract/cases_commit.rs"]
 mod cases_commit;
-#[path = "contract/cases_limits.rs"]
 mod cases_limits;
-#[path = "contract/cases_model.rs"]
 mod cases_model;
-#[path = "contract/cases_reopen.rs"]
 mod cases_reopen;
-#[path = "contract/cases_scan.rs"]
 mod cases_scan;
-#[path = "contract/cases_values.rs"]
 mod cases_values;
-#[path = "contract/control_engine.rs"]
 mod control_engine;
-#[path = "contract/fixture.rs"]
 mod fixture;
 
 /// Counted, so that none is lost unnoticed.

@@ -4,8 +4,7 @@
 //! `FLOWDECK_SEED` where the seeds start.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::Path;

@@ -4,8 +4,7 @@
 //! fails (default 150, every seventh) and how many small file systems are filled (a hundredth, at least one).
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::process::Command;

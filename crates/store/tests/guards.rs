@@ -3,8 +3,7 @@
 //! Must never wait for a real failure: files fail through the `Io` port, at a chosen operation.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::PathBuf;

@@ -3,8 +3,7 @@
 //! Must never need a second process: a lock belongs to an open file, not to a process.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::fs;
 

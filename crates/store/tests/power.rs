@@ -4,8 +4,7 @@
 //! seeds start; a failure names its seed.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::path::Path;
 use std::sync::Arc;

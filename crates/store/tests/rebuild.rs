@@ -3,8 +3,7 @@
 //! Must never pass because sled was whole after all: each test looks for what was put aside.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::{Path, PathBuf};

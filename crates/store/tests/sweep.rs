@@ -3,8 +3,7 @@
 //! Must never wait: a file's age is set by the test.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::fs;
 use std::path::{Path, PathBuf};

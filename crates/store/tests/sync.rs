@@ -4,8 +4,7 @@
 //! (default 40); the loop ends early where the scenario has no further sync.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
-#[path = "support/mod.rs"]
-mod support;
+use crate::support;
 
 use std::process::Command;
 use std::sync::Arc;

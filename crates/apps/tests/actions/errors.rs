@@ -6,7 +6,7 @@
 use flowdeck_engine::ports::{CardOutcome, Loss};
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::actions::support::*;
 
 /// An outcome in short: what happens to the run.
 fn short(outcome: &CardOutcome) -> String {

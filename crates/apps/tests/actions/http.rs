@@ -7,7 +7,7 @@ use flowdeck_engine::ports::CardOutcome;
 use flowdeck_model::{CardName, CardRole, EffectClass};
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::actions::support::*;
 
 #[tokio::test]
 async fn a_raw_request_hands_every_answer_to_the_flow() {

@@ -6,7 +6,7 @@
 use flowdeck_engine::ports::{CardOutcome, LookUp};
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::actions::support::*;
 
 #[tokio::test]
 async fn every_action_sends_what_the_documentation_says() {

@@ -7,7 +7,7 @@ use flowdeck_engine::ports::CardOutcome;
 use flowdeck_model::Value;
 use serde_json::json;
 
-use crate::support::*;
+use crate::actions::support::*;
 
 /// Follows pages to the end and gives the paths asked for and the items.
 async fn walk(server: &Server, card: &str, inputs: Value, output: &str) -> (Vec<String>, Vec<Value>) {

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::emulator::Emulator;
+use crate::emulate::emulator::Emulator;
 
 #[tokio::test]
 async fn a_change_goes_from_branch_to_pull_request() {

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::emulator::Emulator;
+use crate::emulate::emulator::Emulator;
 
 const ADDRESSES: [(&str, &str); 3] = [("gmail.api", ""), ("googledrive.api", ""), ("googlecalendar.api", "")];
 

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use crate::emulator::Emulator;
+use crate::emulate::emulator::Emulator;
 
 #[tokio::test]
 async fn users_are_read() {

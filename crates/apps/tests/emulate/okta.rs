@@ -6,7 +6,7 @@ use flowdeck_engine::ports::CardOutcome;
 use flowdeck_model::{Fields, Value};
 use serde_json::json;
 
-use crate::emulator::Emulator;
+use crate::emulate::emulator::Emulator;
 
 struct Okta(Emulator);
 

@@ -6,7 +6,7 @@
 use flowdeck_engine::ports::CardOutcome;
 use serde_json::json;
 
-use crate::emulator::Emulator;
+use crate::emulate::emulator::Emulator;
 
 #[tokio::test]
 async fn messages_reach_channels_and_people() {

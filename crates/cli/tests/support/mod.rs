@@ -2,10 +2,14 @@
 //!
 //! Must never see the person's own folders, keys or browser.
 //! Tests: everything in `crates/cli/tests` uses it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
+pub(crate) mod browser;
+pub(crate) mod machine;
+pub(crate) mod manual;
 pub(crate) mod server;
 pub(crate) mod serving;
+pub(crate) mod terminal;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};

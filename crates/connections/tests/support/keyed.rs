@@ -12,7 +12,7 @@ use super::provider::{Provider, Reply, Seen, account};
 use super::{Bench, app, done, field, need};
 
 /// An app `k` whose accounts are told apart by their key.
-pub async fn keyed() -> (Provider, Bench) {
+pub(crate) async fn keyed() -> (Provider, Bench) {
     let provider = Provider::start().await;
     provider.script(|seen: &Seen| -> Reply { account(seen.header("x-key")) });
     let bench = Bench::new().await;
@@ -21,10 +21,10 @@ pub async fn keyed() -> (Provider, Bench) {
     (provider, bench)
 }
 
-pub async fn connect(bench: &Bench, nickname: &str) -> ConnectionView {
+pub(crate) async fn connect(bench: &Bench, nickname: &str) -> ConnectionView {
     done(bench.begin("k", nickname, Surface::Direct, &[("key", nickname)]).await)
 }
 
-pub fn slot(slot: &str) -> Need {
+pub(crate) fn slot(slot: &str) -> Need {
     need("k", "flow", slot, &[])
 }

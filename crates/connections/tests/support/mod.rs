@@ -2,10 +2,10 @@
 //!
 //! Must never leave loopback, nor wait for real time: the clock is moved by hand.
 //! Shared by the test files beside this folder.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used)]
 
-pub mod keyed;
-pub mod provider;
+pub(crate) mod keyed;
+pub(crate) mod provider;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use serde_json::json;
 
 /// The apps that a test declares.
 #[derive(Default)]
-pub struct Apps(RwLock<HashMap<AppName, Arc<AppAuth>>>);
+pub(crate) struct Apps(RwLock<HashMap<AppName, Arc<AppAuth>>>);
 
 impl Apps {
-    pub fn put(&self, auth: AppAuth) {
+    pub(crate) fn put(&self, auth: AppAuth) {
         self.0.write().insert(auth.app.clone(), Arc::new(auth));
     }
 }
@@ -45,7 +45,7 @@ impl AppDirectory for Apps {
 }
 
 /// An app declaration with one method, on this server.
-pub fn app(name: &str, base: &str, kind: AuthKind, fields: Vec<AuthField>) -> AppAuth {
+pub(crate) fn app(name: &str, base: &str, kind: AuthKind, fields: Vec<AuthField>) -> AppAuth {
     let mut auth: AppAuth = serde_json::from_value(json!({
         "app": name, "title": name, "version": "1", "methods": [], "hosts": [base], "private_hosts": true,
         "default_scopes": ["people.read"],
@@ -57,7 +57,7 @@ pub fn app(name: &str, base: &str, kind: AuthKind, fields: Vec<AuthField>) -> Ap
 }
 
 /// OAuth settings against this server, with the client id in the declaration.
-pub fn oauth(base: &str, grants: &[OAuthGrant]) -> OAuth2 {
+pub(crate) fn oauth(base: &str, grants: &[OAuthGrant]) -> OAuth2 {
     let mut oauth: OAuth2 = serde_json::from_value(json!({
         "grants": [], "authorize_url": format!("{base}/oauth/authorize"), "token_url": format!("{base}/oauth/token"),
         "device_url": format!("{base}/oauth/device_authorization"), "revoke_url": format!("{base}/oauth/revoke"),
@@ -68,28 +68,28 @@ pub fn oauth(base: &str, grants: &[OAuthGrant]) -> OAuth2 {
     oauth
 }
 
-pub fn field(key: &str, secret: bool) -> AuthField {
+pub(crate) fn field(key: &str, secret: bool) -> AuthField {
     serde_json::from_value(json!({ "key": key, "title": key, "secret": secret })).unwrap()
 }
 
-pub fn form(pairs: &[(&str, &str)]) -> BTreeMap<String, SecretText> {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> BTreeMap<String, SecretText> {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), SecretText::from(*v))).collect()
 }
 
-pub fn nick(text: &str) -> Nickname {
+pub(crate) fn nick(text: &str) -> Nickname {
     Nickname::new(text).unwrap()
 }
 
-pub fn name(text: &str) -> AppName {
+pub(crate) fn name(text: &str) -> AppName {
     AppName::new(text).unwrap()
 }
 
-pub fn texts(list: &[&str]) -> Vec<String> {
+pub(crate) fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()
 }
 
 /// What a card of slot `slot` in flow `flow` needs.
-pub fn need(app: &str, flow: &str, slot: &str, scopes: &[&str]) -> Need {
+pub(crate) fn need(app: &str, flow: &str, slot: &str, scopes: &[&str]) -> Need {
     Need {
         app: name(app),
         flow: flow.parse().unwrap(),
@@ -102,29 +102,29 @@ pub fn need(app: &str, flow: &str, slot: &str, scopes: &[&str]) -> Need {
     }
 }
 
-pub fn of_run(need: &Need, run: u128) -> Need {
+pub(crate) fn of_run(need: &Need, run: u128) -> Need {
     let path: StepPath = serde_json::from_value(json!("cards.one")).unwrap();
     Need { step: Some((RunId::from_bytes(run.to_be_bytes()), path)), ..need.clone() }
 }
 
 /// A registry and what is around it.
-pub struct Bench {
-    pub apps: Arc<Apps>,
-    pub clock: Arc<FakeClock>,
-    pub store: Arc<FakeStore>,
-    pub egress: Egress,
-    pub registry: Registry,
-    pub options: RegistryOptions,
+pub(crate) struct Bench {
+    pub(crate) apps: Arc<Apps>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) store: Arc<FakeStore>,
+    pub(crate) egress: Egress,
+    pub(crate) registry: Registry,
+    pub(crate) options: RegistryOptions,
 }
 
-pub const KEY: [u8; 32] = [42; 32];
+pub(crate) const KEY: [u8; 32] = [42; 32];
 
 impl Bench {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(RegistryOptions::default()).await
     }
 
-    pub async fn with(options: RegistryOptions) -> Self {
+    pub(crate) async fn with(options: RegistryOptions) -> Self {
         let (apps, clock) = (Arc::<Apps>::default(), Arc::<FakeClock>::default());
         Self::on(apps, clock, Arc::default(), options).await
     }
@@ -137,28 +137,28 @@ impl Bench {
         Self { apps, clock, store, egress, registry, options }
     }
 
-    pub fn now(&self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         self.clock.now()
     }
 
     /// An app's declaration as it is now.
-    pub fn auth(&self, app: &str) -> AppAuth {
+    pub(crate) fn auth(&self, app: &str) -> AppAuth {
         self.apps.auth(&name(app)).unwrap().as_ref().clone()
     }
 
     /// The same data folder, opened again by another process.
-    pub async fn restart(&self) -> Self {
+    pub(crate) async fn restart(&self) -> Self {
         let store = Arc::new(self.store.reopen());
         Self::on(self.apps.clone(), self.clock.clone(), store, self.options.clone()).await
     }
 
-    pub async fn commit(&self, ops: Vec<Op>) {
+    pub(crate) async fn commit(&self, ops: Vec<Op>) {
         let delta = Delta { ops, ..Delta::new(self.store.epoch()) };
         self.store.commit(delta).await.unwrap();
     }
 
     /// The credential for a need; its operations are committed, as the engine does.
-    pub async fn ready(&self, need: &Need) -> Authorized {
+    pub(crate) async fn ready(&self, need: &Need) -> Authorized {
         match self.registry.authorize(need).await.unwrap() {
             Decision::Ready(authorized, ops) => {
                 self.commit(ops).await;
@@ -169,14 +169,14 @@ impl Bench {
     }
 
     /// The wait for a need; its operations are committed, as the engine does.
-    pub async fn held(&self, need: &Need) -> Hold {
+    pub(crate) async fn held(&self, need: &Need) -> Hold {
         let hold = self.wait(need).await;
         self.commit(hold.ops.clone()).await;
         hold
     }
 
     /// The wait for a need, not committed.
-    pub async fn wait(&self, need: &Need) -> Hold {
+    pub(crate) async fn wait(&self, need: &Need) -> Hold {
         match self.registry.authorize(need).await.unwrap() {
             Decision::Wait(hold) => hold,
             other => panic!("no wait: {other:?}"),
@@ -184,12 +184,12 @@ impl Bench {
     }
 
     /// Tells the registry that the app refused the credential.
-    pub async fn refuse(&self, need: &Need, used: &Authorized) -> Decision {
+    pub(crate) async fn refuse(&self, need: &Need, used: &Authorized) -> Decision {
         self.registry.refused(need, used, Loss::Unauthorized { detail: "no".into() }).await.unwrap()
     }
 
     /// Sends a GET with the credential.
-    pub async fn get(&self, used: &Authorized, url: &str) -> Result<(u16, String), EgressError> {
+    pub(crate) async fn get(&self, used: &Authorized, url: &str) -> Result<(u16, String), EgressError> {
         let mut request = Request::new(http::Method::GET, url.parse().unwrap());
         let handle = used.handle.downcast_ref::<Arc<dyn Credential>>().unwrap().clone();
         request.credential = Some(handle);
@@ -200,7 +200,7 @@ impl Bench {
         Ok((response.status.as_u16(), String::from_utf8_lossy(&response.body).into_owned()))
     }
 
-    pub async fn begin(&self, app: &str, nickname: &str, surface: Surface, fields: &[(&str, &str)]) -> Attempt {
+    pub(crate) async fn begin(&self, app: &str, nickname: &str, surface: Surface, fields: &[(&str, &str)]) -> Attempt {
         let mut asked = BeginConnect::new(name(app), surface);
         asked.nickname = Some(nick(nickname));
         asked.fields = form(fields);
@@ -208,7 +208,7 @@ impl Bench {
     }
 
     /// Every key and value of the store.
-    pub async fn everything(&self) -> Vec<(Space, Vec<u8>, Vec<u8>)> {
+    pub(crate) async fn everything(&self) -> Vec<(Space, Vec<u8>, Vec<u8>)> {
         let mut all = Vec::new();
         for space in Space::ALL {
             let found = self.store.scan(Scan::prefix(space, Vec::new(), usize::MAX)).await.unwrap();
@@ -218,7 +218,7 @@ impl Bench {
     }
 
     /// Lets tasks that were started go on until `done`; they need no time, only turns.
-    pub async fn until(&self, mut done: impl AsyncFnMut() -> bool) {
+    pub(crate) async fn until(&self, mut done: impl AsyncFnMut() -> bool) {
         for _ in 0..10_000 {
             if done().await {
                 return;
@@ -229,7 +229,7 @@ impl Bench {
     }
 }
 
-pub fn parts(
+pub(crate) fn parts(
     apps: &Arc<Apps>,
     clock: &Arc<FakeClock>,
     store: Arc<FakeStore>,
@@ -247,7 +247,7 @@ pub fn parts(
     }
 }
 
-pub fn done(attempt: Attempt) -> ConnectionView {
+pub(crate) fn done(attempt: Attempt) -> ConnectionView {
     match attempt.step {
         AttemptStep::Done { connection } => *connection,
         other => panic!("not done: {other:?}"),
@@ -255,32 +255,32 @@ pub fn done(attempt: Attempt) -> ConnectionView {
 }
 
 /// Code and message of an attempt that ended without a connection.
-pub fn failed(attempt: Attempt) -> (String, String) {
+pub(crate) fn failed(attempt: Attempt) -> (String, String) {
     match attempt.step {
         AttemptStep::Failed(fault) => (fault.code, fault.message),
         other => panic!("not failed: {other:?}"),
     }
 }
 
-pub fn authorize_url(attempt: &Attempt) -> String {
+pub(crate) fn authorize_url(attempt: &Attempt) -> String {
     match &attempt.step {
         AttemptStep::Browser { authorize_url, .. } => authorize_url.clone(),
         other => panic!("no browser: {other:?}"),
     }
 }
 
-pub fn query_of(url: &str) -> BTreeMap<String, String> {
+pub(crate) fn query_of(url: &str) -> BTreeMap<String, String> {
     let url: url::Url = url.parse().unwrap();
     url.query_pairs().map(|(k, v)| (k.into_owned(), v.into_owned())).collect()
 }
 
-pub const BROWSER: Surface = Surface::Browser { redirect_uri: None };
+pub(crate) const BROWSER: Surface = Surface::Browser { redirect_uri: None };
 
 /// A bench with a running playground, whose clock is the bench's.
-pub struct Lab {
-    pub bench: Bench,
-    pub running: Running,
-    pub http: reqwest::Client,
+pub(crate) struct Lab {
+    pub(crate) bench: Bench,
+    pub(crate) running: Running,
+    pub(crate) http: reqwest::Client,
     _folder: tempfile::TempDir,
 }
 
@@ -292,11 +292,11 @@ impl std::ops::Deref for Lab {
 }
 
 impl Lab {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
-    pub async fn with(steer: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn with(steer: impl FnOnce(&mut Options)) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
         let bench = Bench::new().await;
         let folder = tempfile::tempdir().unwrap();
@@ -324,21 +324,21 @@ impl Lab {
         Self { bench, running, http, _folder: folder }
     }
 
-    pub fn controls(&self) -> Controls {
+    pub(crate) fn controls(&self) -> Controls {
         self.running.controls().unwrap()
     }
 
-    pub fn people(&self) -> String {
+    pub(crate) fn people(&self) -> String {
         format!("{}/api/people", self.running.base_url)
     }
 
     /// Opens the URL as a browser whose person presses Allow at once; the URL it is sent back to.
-    pub async fn allow(&self, url: &str, account: Account, scopes: Option<Scopes>) -> String {
+    pub(crate) async fn allow(&self, url: &str, account: Account, scopes: Option<Scopes>) -> String {
         self.controls().set_consent(Some(AutoConsent { account, scopes }));
         self.visit(url).await
     }
 
-    pub async fn visit(&self, url: &str) -> String {
+    pub(crate) async fn visit(&self, url: &str) -> String {
         let response = self.http.get(url).send().await.unwrap();
         let location = response.headers().get("location").map(|l| l.to_str().unwrap().to_owned());
         match location {
@@ -348,28 +348,28 @@ impl Lab {
     }
 
     /// Begins in the browser and comes back from it as `account`.
-    pub async fn sign_in(&self, asked: BeginConnect, account: Account) -> Attempt {
+    pub(crate) async fn sign_in(&self, asked: BeginConnect, account: Account) -> Attempt {
         let attempt = self.registry.begin(asked).await.unwrap();
         let back = self.allow(&authorize_url(&attempt), account, None).await;
         self.registry.callback(&back).await.unwrap()
     }
 
     /// A connection to the playground by OAuth.
-    pub async fn connect(&self, nickname: &str, account: Account) -> ConnectionView {
+    pub(crate) async fn connect(&self, nickname: &str, account: Account) -> ConnectionView {
         let mut asked = BeginConnect::new(name("playground"), BROWSER);
         asked.nickname = Some(nick(nickname));
         done(self.sign_in(asked, account).await)
     }
 
     /// Signs in again to the same connection.
-    pub async fn repair(&self, id: ConnectionId, account: Account) -> Attempt {
+    pub(crate) async fn repair(&self, id: ConnectionId, account: Account) -> Attempt {
         let mut asked = BeginConnect::new(name("playground"), BROWSER);
         asked.connection = Some(id);
         self.sign_in(asked, account).await
     }
 
     /// Registers a confidential client for this redirect URI.
-    pub async fn client(&self, redirect_uri: &str, auth: &str) -> (String, String) {
+    pub(crate) async fn client(&self, redirect_uri: &str, auth: &str) -> (String, String) {
         let body = json!({
             "client_name": "bench", "redirect_uris": [redirect_uri], "token_endpoint_auth_method": auth,
             "scope": "people.read people.write groups.read groups.write hooks.manage",

@@ -1,7 +1,7 @@
 //! A scripted provider: answers each request as the test says, and remembers what it was sent.
 //!
 //! Must never leave loopback.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,38 +15,37 @@ use serde_json::{Value, json};
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub struct Seen {
-    pub method: String,
-    pub path: String,
-    pub query: String,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Seen {
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Seen {
-    pub fn form(&self) -> BTreeMap<String, String> {
+    pub(crate) fn form(&self) -> BTreeMap<String, String> {
         url::form_urlencoded::parse(self.body.as_bytes()).map(|(k, v)| (k.into_owned(), v.into_owned())).collect()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 }
 
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Reply(pub u16, pub Vec<(&'static str, String)>, pub String);
+pub(crate) struct Reply(pub u16, pub Vec<(&'static str, String)>, pub String);
 
-pub fn json_reply(status: u16, body: &Value) -> Reply {
+pub(crate) fn json_reply(status: u16, body: &Value) -> Reply {
     Reply(status, vec![("content-type", "application/json".into())], body.to_string())
 }
 
-pub fn text_reply(status: u16, body: &str) -> Reply {
+pub(crate) fn text_reply(status: u16, body: &str) -> Reply {
     Reply(status, vec![], body.to_owned())
 }
 
 /// A usual token answer.
-pub fn token(access: &str, refresh: Option<&str>) -> Reply {
+pub(crate) fn token(access: &str, refresh: Option<&str>) -> Reply {
     let mut body = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 3600 });
     if let Some(refresh) = refresh {
         body["refresh_token"] = refresh.into();
@@ -55,21 +54,21 @@ pub fn token(access: &str, refresh: Option<&str>) -> Reply {
 }
 
 /// The answer of the usual probe.
-pub fn account(sub: &str) -> Reply {
+pub(crate) fn account(sub: &str) -> Reply {
     json_reply(200, &json!({ "sub": sub, "name": format!("Person {sub}") }))
 }
 
 type Script = dyn Fn(&Seen) -> Reply + Send + Sync;
 
-pub struct Provider {
-    pub base: String,
+pub(crate) struct Provider {
+    pub(crate) base: String,
     script: Arc<Mutex<Arc<Script>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Provider {
     /// Answers tokens `access-1`, `access-2`… and the account `sub-1` until told otherwise.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(|_: &Seen| text_reply(500, "unscripted"))));
@@ -86,16 +85,16 @@ impl Provider {
         provider
     }
 
-    pub fn script(&self, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) {
+    pub(crate) fn script(&self, script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) {
         *self.script.lock() = Arc::new(script);
     }
 
     /// Only the token endpoint answers like this; the probe says `sub-1`.
-    pub fn tokens(&self, reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) {
+    pub(crate) fn tokens(&self, reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) {
         self.script(move |seen| if seen.path == "/oauth/token" { reply(seen) } else { account("sub-1") });
     }
 
-    pub fn usual(&self) {
+    pub(crate) fn usual(&self) {
         let count = Mutex::new(0);
         self.tokens(move |_| {
             let mut count = count.lock();
@@ -104,12 +103,12 @@ impl Provider {
         });
     }
 
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().clone()
     }
 
     /// Calls of the token endpoint so far.
-    pub fn token_calls(&self) -> Vec<Seen> {
+    pub(crate) fn token_calls(&self) -> Vec<Seen> {
         self.seen().into_iter().filter(|s| s.path == "/oauth/token").collect()
     }
 }
@@ -121,7 +120,6 @@ async fn answer(request: Request, script: &Mutex<Arc<Script>>, memory: &Mutex<Ve
         (k.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())
     };
     let seen = Seen {
-        method: head.method.to_string(),
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers.iter().map(header).collect(),

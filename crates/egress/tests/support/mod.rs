@@ -1,7 +1,6 @@
 //! A raw TCP server that answers as it is told, and the ports that tests put into a policy.
 //!
 //! Must never leave loopback. Shared by the test files beside this folder.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::{
     collections::HashMap,
@@ -18,7 +17,7 @@ use tokio::{
 };
 
 /// What the server does after it has read the head of a request.
-pub enum Reply {
+pub(crate) enum Reply {
     /// Writes these bytes and closes.
     Close(Vec<u8>),
     /// Writes these bytes and reads the next request.
@@ -30,13 +29,13 @@ pub enum Reply {
 }
 
 /// A server on loopback that remembers the heads it was sent.
-pub struct Server {
-    pub port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    pub async fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let port = listener.local_addr().expect("a bound listener has an address").port();
         let heads = Arc::new(Mutex::new(Vec::new()));
@@ -50,11 +49,11 @@ impl Server {
         Self { port, heads }
     }
 
-    pub fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         lock(&self.heads).clone()
     }
 
-    pub fn take_heads(&self) -> Vec<String> {
+    pub(crate) fn take_heads(&self) -> Vec<String> {
         std::mem::take(&mut *lock(&self.heads))
     }
 }
@@ -104,37 +103,37 @@ impl<F: Fn(&str) -> Reply + Send + Sync> AnswerFn for F {
     }
 }
 
-pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub fn allow(text: &str) -> AllowedTarget {
+pub(crate) fn allow(text: &str) -> AllowedTarget {
     text.parse().expect("the test names a target")
 }
 
-pub fn ok(body: &str) -> Vec<u8> {
+pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-pub fn redirect(status: u16, location: &str) -> Vec<u8> {
+pub(crate) fn redirect(status: u16, location: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n").into_bytes()
 }
 
 /// Scripted names. Each call takes the next answer; the last one stays.
 #[derive(Default)]
-pub struct Names {
+pub(crate) struct Names {
     answers: Mutex<HashMap<String, Vec<Vec<IpAddr>>>>,
     asked: Mutex<Vec<String>>,
 }
 
 impl Names {
-    pub fn with(self, name: &str, answers: &[&[&str]]) -> Self {
+    pub(crate) fn with(self, name: &str, answers: &[&[&str]]) -> Self {
         let parse = |list: &&[&str]| list.iter().map(|a| a.parse().expect("an address")).collect();
         lock(&self.answers).insert(name.into(), answers.iter().map(parse).collect());
         self
     }
 
-    pub fn asked(&self) -> Vec<String> {
+    pub(crate) fn asked(&self) -> Vec<String> {
         lock(&self.asked).clone()
     }
 }
@@ -153,7 +152,7 @@ impl Resolve for Names {
 }
 
 /// A resolver that never answers.
-pub struct Silent;
+pub(crate) struct Silent;
 
 #[async_trait::async_trait]
 impl Resolve for Silent {
@@ -163,7 +162,7 @@ impl Resolve for Silent {
 }
 
 /// Leads every checked address to one local port.
-pub struct DialLocal(pub u16);
+pub(crate) struct DialLocal(pub u16);
 
 impl Dial for DialLocal {
     fn dial(&self, _: SocketAddr) -> SocketAddr {
@@ -173,16 +172,16 @@ impl Dial for DialLocal {
 
 /// Remembers sockets and hops.
 #[derive(Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     sockets: Mutex<Vec<String>>,
     hops: Mutex<Vec<Exchange>>,
 }
 
 impl Seen {
-    pub fn sockets(&self) -> Vec<String> {
+    pub(crate) fn sockets(&self) -> Vec<String> {
         lock(&self.sockets).clone()
     }
-    pub fn hops(&self) -> Vec<Exchange> {
+    pub(crate) fn hops(&self) -> Vec<Exchange> {
         lock(&self.hops).clone()
     }
 }
@@ -198,7 +197,7 @@ impl Observer for Seen {
 
 /// No failure may repeat what only the two ends should know.
 #[track_caller]
-pub fn assert_discreet(error: &EgressError) {
+pub(crate) fn assert_discreet(error: &EgressError) {
     let mut texts = vec![format!("{error:?}"), error.to_string()];
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

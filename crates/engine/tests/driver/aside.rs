@@ -11,7 +11,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::json;
 
-use crate::common::*;
+use crate::driver::common::*;
 
 /// Takes the flow version out of the store, as where a folder was copied in part; gives it back.
 async fn take_version(world: &World, hash: FlowHash) -> Vec<u8> {

@@ -8,7 +8,7 @@ use flowdeck_model::Fields;
 use flowdeck_sim::World;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 /// So many functions, then a write.
 fn cards(functions: usize) -> Value {

@@ -6,7 +6,7 @@
 use flowdeck_engine::Status;
 use serde_json::json;
 
-use crate::common::*;
+use crate::driver::common::*;
 
 #[tokio::test]
 async fn functions_and_mappings() {

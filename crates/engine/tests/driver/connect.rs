@@ -10,8 +10,8 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::cards::failed;
-use crate::common::*;
+use crate::driver::cards::failed;
+use crate::driver::common::*;
 
 fn refused() -> CardOutcome {
     CardOutcome::Refused(Loss::Unauthorized { detail: "401".into() })
@@ -219,7 +219,7 @@ async fn trouble_with_authorization_is_a_pause_and_counts_as_no_attempt() {
     for _ in 0..3 {
         later(&world, 1_000, view.id).await;
     }
-    let done = crate::common::view(&world.engine, view.id).await;
+    let done = crate::driver::common::view(&world.engine, view.id).await;
     assert_eq!((done.status, done.counts.attempts), (Status::Finished, 1));
     world.authorizer.trouble(1_000);
     let mut view = run_in(&world, json!([acme("w", "write", json!({}))])).await;

@@ -10,7 +10,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 fn unknown() -> CardOutcome {
     CardOutcome::Unknown(Fault::new(FaultCode::Unreachable, "the line broke"))
@@ -186,7 +186,7 @@ async fn a_refused_repetition_says_nothing_about_the_first_attempt() {
     world.authorizer.grant("acme", "bob");
     assert!(asks(&go_on(&world, view.id).await), "the first attempt may have happened, for another account");
     let (world, view) = in_doubt("put", json!({})).await;
-    world.cards.next("acme/put", crate::cards::failed("gone", false));
+    world.cards.next("acme/put", crate::driver::cards::failed("gone", false));
     let view = later(&world, 60_000, view.id).await;
     assert_eq!((view.status, view.unknown), (Status::Failed, vec![path("w")]));
 }

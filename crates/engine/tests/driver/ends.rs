@@ -8,7 +8,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 /// A place for cards: its name in the table, and what one says where it alone is ended.
 struct Place {

@@ -15,7 +15,7 @@ use flowdeck_sim::FakeAuthorizer;
 use flowdeck_sim::world::flow;
 use serde_json::json;
 
-use crate::common::*;
+use crate::driver::common::*;
 
 /// Turns that others get before a loop counts as endless.
 const TURNS_MAX: usize = 20_000;

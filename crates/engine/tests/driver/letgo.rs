@@ -11,7 +11,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::json;
 
-use crate::common::*;
+use crate::driver::common::*;
 
 /// Polls a future a few times, then lets it go.
 async fn let_go<T>(turns: usize, work: impl Future<Output = T>) -> Option<T> {

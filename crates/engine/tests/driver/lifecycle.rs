@@ -12,8 +12,8 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::cards::failed;
-use crate::common::*;
+use crate::driver::cards::failed;
+use crate::driver::common::*;
 
 fn ten() -> Value {
     let cards: Vec<_> = (0..10).map(|i| echo(&format!("c{i}"), json!({"i": i, "n": "${input.n}"}))).collect();

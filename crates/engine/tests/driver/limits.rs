@@ -6,7 +6,7 @@
 use flowdeck_engine::{Status, WaitReason};
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 fn question(view: &flowdeck_engine::RunView) -> String {
     match &view.waits[0].reason {

@@ -8,8 +8,8 @@ use flowdeck_engine::{EntryKind, Status};
 use flowdeck_model::Fields;
 use serde_json::json;
 
-use crate::cards::failed;
-use crate::common::*;
+use crate::driver::cards::failed;
+use crate::driver::common::*;
 
 #[tokio::test]
 async fn rounds_and_what_they_give() {

@@ -18,7 +18,7 @@ use flowdeck_sim::FakeCards;
 use flowdeck_sim::world::flow;
 use serde_json::json;
 
-use crate::common::*;
+use crate::driver::common::*;
 
 const NOW: Millis = Millis(1_000_000);
 

@@ -10,7 +10,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 const SECRET: &str = "vineyard";
 const REDACTED: &str = "redacted: it derives from a secret";

@@ -10,7 +10,7 @@ use flowdeck_sim::World;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 fn op(value: Value) -> TableOp {
     serde_json::from_value(value).unwrap()

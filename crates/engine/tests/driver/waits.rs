@@ -12,7 +12,7 @@ use flowdeck_sim::clock::START;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
-use crate::common::*;
+use crate::driver::common::*;
 
 const DAY_MS: u64 = 24 * 3_600_000;
 

@@ -2,7 +2,7 @@
 //!
 //! Must never leave loopback.
 //! Tests: used by the tests beside it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

@@ -3,7 +3,6 @@
 //! Must never grow into a copy of the real one.
 
 #![allow(clippy::unwrap_used, reason = "a wrong line in the table below is a bug of the test")]
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::sync::Arc;
 

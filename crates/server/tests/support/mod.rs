@@ -2,7 +2,10 @@
 //!
 //! Must never reach beyond loopback.
 //! Tests: used by the tests beside it.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
+
+pub(crate) mod call;
+pub(crate) mod people;
 
 use std::path::Path;
 use std::sync::Arc;

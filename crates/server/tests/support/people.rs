@@ -2,7 +2,7 @@
 //!
 //! Must never leave this process.
 //! Tests: used by `people.rs` and `people_guard.rs`.
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

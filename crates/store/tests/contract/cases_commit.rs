@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowdeck_engine::ports::store::{Delta, Op, Scan, Space, StoreError};
 
-use crate::fixture::{Engine, bytes, check, delete, keys, put};
+use crate::contract::fixture::{Engine, bytes, check, delete, keys, put};
 
 const S: Space = Space::Runs;
 

@@ -2,7 +2,7 @@
 
 use flowdeck_engine::ports::store::{Delta, KEY_BYTES_MAX, OPS_MAX, Scan, Space, Store, StoreError, VALUE_BYTES_MAX};
 
-use crate::fixture::{Engine, check, keys, put};
+use crate::contract::fixture::{Engine, check, keys, put};
 
 const S: Space = Space::Rows;
 

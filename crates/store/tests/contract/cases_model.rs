@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::fixture::{Engine, bytes};
+use crate::contract::fixture::{Engine, bytes};
 
 const SPACES: [Space; 3] = [Space::Meta, Space::Rows, Space::Settings];
 const SIZES: [usize; 9] = [0, 1, 200, 4_000, 4_085, 4_200, 9_000, 65_536, 65_537];
@@ -184,7 +184,7 @@ fn short_random_histories_match_a_model_on_memory() {
     let histories = proptest::collection::vec(step(), 0..40);
     TestRunner::new(config)
         .run(&histories, |history| {
-            runtime.block_on(replay(&crate::fixture::Memory::default(), &history));
+            runtime.block_on(replay(&crate::contract::fixture::Memory::default(), &history));
             Ok(())
         })
         .unwrap();
@@ -198,7 +198,7 @@ fn short_random_histories_match_a_model_on_sled() {
     let histories = proptest::collection::vec(step(), 0..60);
     TestRunner::new(config)
         .run(&histories, |history| {
-            runtime.block_on(replay(&crate::fixture::Sled::default(), &history));
+            runtime.block_on(replay(&crate::contract::fixture::Sled::default(), &history));
             Ok(())
         })
         .unwrap();

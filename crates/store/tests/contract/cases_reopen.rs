@@ -2,7 +2,7 @@
 
 use flowdeck_engine::ports::store::{Delta, Space, StoreError};
 
-use crate::fixture::{Engine, bytes, check, delete, put};
+use crate::contract::fixture::{Engine, bytes, check, delete, put};
 
 const S: Space = Space::Grants;
 

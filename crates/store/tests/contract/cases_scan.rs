@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowdeck_engine::ports::store::{Delta, Scan, Space, Store};
 
-use crate::fixture::{Engine, bytes, delete, keys, put};
+use crate::contract::fixture::{Engine, bytes, delete, keys, put};
 
 const S: Space = Space::Timers;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use flowdeck_engine::ports::store::{Delta, KEY_BYTES_MAX, Scan, Space, StoreError, VALUE_BYTES_MAX};
 
-use crate::fixture::{Engine, bytes, check, delete, keys, put};
+use crate::contract::fixture::{Engine, bytes, check, delete, keys, put};
 
 const S: Space = Space::States;
 

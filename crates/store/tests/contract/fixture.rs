@@ -9,7 +9,7 @@ use flowdeck_engine::ports::store::{Delta, Scan, Space, Store};
 use flowdeck_store::{MemoryStore, Options, SledStore};
 use parking_lot::Mutex;
 
-use crate::control_engine::ControlStore;
+use crate::contract::control_engine::ControlStore;
 
 /// One implementation and the place its content is in.
 #[async_trait]

@@ -1,7 +1,7 @@
 //! What the tests of the durable store share.
 //!
 //! Must never decide what is right; that is in the tests.
-#![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a test says what went wrong by panicking")]
+#![allow(clippy::unwrap_used)]
 
 pub(crate) mod disk_model;
 pub(crate) mod faults;

@@ -85,6 +85,7 @@ pub(crate) fn checks() -> Result<Vec<(String, bool)>> {
         ("file sizes", sizes(&files)),
         ("module heads", heads(&files)),
         ("words", words(&files)),
+        ("test files in their program", unnamed_tests(&files)),
     ];
     Ok(rules
         .into_iter()
@@ -225,8 +226,33 @@ fn heads(files: &[PathBuf]) -> Vec<String> {
         .collect()
 }
 
+/// Files of tests that the program beside them does not name: they would be neither built nor run, and nothing said.
+fn unnamed_tests(files: &[PathBuf]) -> Vec<String> {
+    let mains = files.iter().filter(|p| p.ends_with("tests/main.rs"));
+    let mut broken = Vec::new();
+    for main in mains {
+        let Ok(text) = std::fs::read_to_string(main) else { continue };
+        let beside = main.parent();
+        let names =
+            files.iter().filter(|p| is_rust(p) && p != &main).filter_map(|p| match p.file_name()?.to_str()? {
+                "mod.rs" => (p.parent()?.parent() == beside).then(|| p.parent()?.file_name()?.to_str())?,
+                name => (p.parent() == beside).then(|| name.trim_end_matches(".rs")),
+            });
+        broken.extend(not_named(&text, names).into_iter().map(|name| format!("{} lacks `mod {name};`", shown(main))));
+    }
+    broken
+}
+
+fn not_named<'a>(main: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let named: BTreeSet<&str> = main
+        .lines()
+        .filter_map(|l| l.trim_start_matches("pub(crate) ").strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    names.filter(|name| !named.contains(name)).collect()
+}
+
 fn words(files: &[PathBuf]) -> Vec<String> {
-    let own = Path::new("xtask/src/tidy.rs");
+    let own = Path::new("xtask/src/tidy/mod.rs");
     let places = machine_paths(&shell::root(), &std::env::temp_dir());
     let mut broken = Vec::new();
     for path in files {
@@ -288,6 +314,12 @@ mod tests {
             assert_eq!(!wrong_words(&line, WORDS, &places).is_empty(), refused, "{line} with {places:?}");
         }
         assert_eq!(wrong_words("a TODO", WORDS, &[]), ["TODO"]);
+    }
+
+    #[test]
+    fn a_test_file_that_no_program_names_is_refused() {
+        let main = "//! mod heads;\nmod open;\nmod support;\n";
+        assert_eq!(not_named(main, ["open", "support", "damage", "heads"].into_iter()), ["damage", "heads"]);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! Must never see the person's own folders, keys or browser.
 //! Tests: `first_minute.rs`, `builder_terminal.rs` and `serving_manual.rs` use it.
-#![allow(dead_code, reason = "each of them uses its own part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

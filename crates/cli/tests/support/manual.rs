@@ -16,7 +16,6 @@ pub(crate) fn is_update() -> bool {
 }
 
 /// The page shows this screen between its marks; with `FLOWDECK_UPDATE=1` it is written there.
-#[allow(dead_code, reason = "the commands have a test of their own")]
 pub(crate) fn check(name: &str, screen: &str) {
     let (begin, end) = (format!("<!-- screen {name} -->\n```text\n"), "```\n");
     let page_text = std::fs::read_to_string(page()).unwrap();

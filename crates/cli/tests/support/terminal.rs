@@ -72,7 +72,6 @@ impl Terminal {
     }
 
     /// Waits until a text stands anywhere on the screen: lists are drawn over and over at one place.
-    #[allow(dead_code, reason = "only the builder's tests need it")]
     pub(crate) fn wait_to_see(&mut self, wanted: &str) {
         let deadline = Instant::now() + DEADLINE;
         while !self.text().contains(wanted) {
@@ -84,7 +83,6 @@ impl Terminal {
     }
 
     /// Presses keys, with no Enter behind them.
-    #[allow(dead_code, reason = "the first minute needs none")]
     pub(crate) fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();

@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 
 use url::Url;
 
-use crate::terminal::DEADLINE;
+use crate::support::terminal::DEADLINE;
 
 /// The browser of one test.
 pub(crate) struct Browser {
@@ -43,7 +43,6 @@ impl Browser {
     }
 
     /// As [`Self::allow`], as another account.
-    #[allow(dead_code, reason = "only one test has a second account")]
     pub(crate) fn allow_as(&self, account: &str) {
         self.consent(Some(account));
     }

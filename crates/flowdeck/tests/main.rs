@@ -1,0 +1,19 @@
+//! Every test of this crate at its border, in one program: one to link instead of one a file.
+//!
+//! Must never miss a file of this folder (`cargo xtask tidy` compares).
+//! Tests: they are the tests.
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+
+mod apps;
+mod embedding;
+mod example;
+mod exports;
+mod folders;
+mod open;
+mod people;
+mod prompts;
+mod recording;
+mod rehearsal;
+mod runtime;
+mod served;
+mod support;
