@@ -45,7 +45,7 @@ fn in_a_flow(cards: &str) -> String {
     for line in list.lines().chain(cards.lines()) {
         text.push_str(&format!("  {line}\n"));
     }
-    text.push_str("helpers:\n  describe:\n    inputs: { user: object }\n    outputs: { line: text }\n    cards:\n      - return: { line: \"${input.user}\" }\n");
+    text.push_str("helpers:\n  describe:\n    inputs: { user: object }\n    outputs: { line: text }\n    cards:\n      - return: { line: \"${input.user.Login}\" }\n");
     text
 }
 

@@ -4,12 +4,12 @@
 //! Tests: `tests/diagnostics.rs`.
 
 use flowdeck_model::flow::{Call, Each, Items, Mappings, WaitUntil};
-use flowdeck_model::mapping::Mapping;
 use flowdeck_model::{Card, CardKind, FieldDecl, FieldType, FlowName, Lane};
 
 use super::Checker;
+use super::control::Part;
 use super::scope::{Scope, Shape};
-use super::values::RESERVED;
+use super::values::{RESERVED, Taker};
 use crate::nearest::suggestion;
 use crate::tree::Node;
 
@@ -70,6 +70,14 @@ impl Checker<'_, '_> {
         given
     }
 
+    /// A lane that is a block of its own.
+    fn block(&mut self, lane: &Lane, node: Option<&Node>, scope: &mut Scope) -> Vec<FieldDecl> {
+        self.blocks += 1;
+        let given = self.lane(lane, node, scope);
+        self.blocks -= 1;
+        given
+    }
+
     fn mappings(&mut self, mappings: &Mappings, node: Option<&Node>, scope: &Scope) -> Vec<FieldDecl> {
         let fields = mappings.iter().map(|(key, mapping)| {
             let kind = self.mapping(mapping, node.and_then(|n| n.get(key)), scope);
@@ -84,7 +92,7 @@ impl Checker<'_, '_> {
             Some(decl) => {
                 self.slot(decl, call.slot.as_ref(), node);
                 let what = format!("`{}`", call.card);
-                self.fill(&what, &call.with, &decl.inputs, decl.more_inputs.as_ref(), node, scope);
+                self.fill(&Taker::card(&what), &call.with, &decl.inputs, decl.more_inputs.as_ref(), node, scope);
             }
             None => {
                 self.slots_used.extend(call.slot.as_ref().map(ToString::to_string));
@@ -100,18 +108,7 @@ impl Checker<'_, '_> {
     fn each(&mut self, each: &Each, kind: &str, node: &Node, scope: &mut Scope) {
         let head = node.get(kind);
         let item = match &each.items {
-            Items::List(mapping) => match self.mapping(mapping, head, scope) {
-                FieldType::List(item) => *item,
-                FieldType::Any | FieldType::Text | FieldType::Object(_) if !matches!(mapping, Mapping::Literal(_)) => {
-                    FieldType::Any
-                }
-                other => {
-                    let span = head.map_or(node.span.clone(), |n| n.span.clone());
-                    let message = format!("`{kind}` goes through a list, but this is {}", other.word());
-                    self.findings.error_with("not-a-list", &span, message, "map a list".to_string());
-                    FieldType::Any
-                }
-            },
+            Items::List(mapping) => self.items(kind, mapping, head.unwrap_or(node), scope),
             Items::Pages(call) => {
                 let pages = head.and_then(|n| n.get("pages")).unwrap_or(node);
                 let decl = self.call(call, pages, scope);
@@ -154,7 +151,7 @@ impl Checker<'_, '_> {
                 None => Shape::card(Vec::new(), true),
             },
             CardKind::If { when, then, otherwise } => {
-                self.mapping(when, head, scope);
+                self.part(word, Part::Condition, when, (head, node), scope);
                 let mut given = self.lane(then, node.get("then"), scope);
                 given.extend(self.lane(otherwise, node.get("else"), scope));
                 Shape::card(merged(given), false)
@@ -163,27 +160,28 @@ impl Checker<'_, '_> {
                 let mut given = Vec::new();
                 for (i, branch) in branches.iter().enumerate() {
                     let item = head.and_then(Node::items).and_then(|items| items.get(i));
-                    self.mapping(&branch.when, item.and_then(|n| n.get("when")), scope);
-                    given.extend(self.lane(&branch.lane, item, scope));
+                    let place = (item.and_then(|n| n.get("when")), node);
+                    self.part("when", Part::Condition, &branch.when, place, scope);
+                    given.extend(self.block(&branch.lane, item, scope));
                 }
-                given.extend(self.lane(otherwise, node.get("else"), scope));
+                given.extend(self.block(otherwise, node.get("else"), scope));
                 // What a block returns is an output too, and a return can stand anywhere in it.
                 Shape::card(merged(given), true)
             }
             CardKind::AssignIf { when, then, otherwise } => {
-                self.mapping(when, head, scope);
+                self.part(word, Part::Condition, when, (head, node), scope);
                 let then = self.mapping(then, node.get("then"), scope);
                 let other = self.mapping(otherwise, node.get("else"), scope);
                 one("value", if then == other { then } else { FieldType::Any })
             }
             CardKind::Lookup { key, options, otherwise } => {
-                self.mapping(key, head, scope);
+                self.part(word, Part::Text, key, (head, node), scope);
                 self.mappings(options, node.get("options"), scope);
                 self.mapping(otherwise, node.get("else"), scope);
                 one("value", FieldType::Any)
             }
             CardKind::ContinueIf { when, message } => {
-                self.mapping(when, head, scope);
+                self.part(word, Part::Condition, when, (head, node), scope);
                 if let Some(message) = message {
                     self.mapping(message, node.get("message"), scope);
                 }
@@ -195,31 +193,35 @@ impl Checker<'_, '_> {
                 one("run", FieldType::Text)
             }
             CardKind::Return { with } => {
-                self.mappings(with, head, scope);
+                self.returned(with, head, node, scope);
                 Shape::card(Vec::new(), true)
             }
             CardKind::ReturnRaw { status, headers, body, go_on } => {
-                for (key, mapping) in [("status", status), ("headers", headers), ("body", body)] {
-                    self.mapping(mapping, head.and_then(|n| n.get(key)), scope);
+                for (key, part, mapping) in [("status", Part::Status, status), ("headers", Part::Object, headers)] {
+                    self.part(key, part, mapping, (head.and_then(|n| n.get(key)), node), scope);
                 }
+                self.mapping(body, head.and_then(|n| n.get("body")), scope);
                 Shape::card(Vec::new(), !go_on)
             }
             CardKind::ReturnError { message, status, with, when } => {
-                self.mapping(message, head.map(|n| n.get("message").unwrap_or(n)), scope);
-                for (key, mapping) in [("status", status), ("when", when)] {
+                let place = (head.map(|n| n.get("message").unwrap_or(n)), node);
+                self.part("message", Part::Text, message, place, scope);
+                for (key, part, mapping) in [("status", Part::Status, status), ("when", Part::Condition, when)] {
                     if let Some(mapping) = mapping {
-                        self.mapping(mapping, head.and_then(|n| n.get(key)), scope);
+                        self.part(key, part, mapping, (head.and_then(|n| n.get(key)), node), scope);
                     }
                 }
                 self.mappings(with, head.and_then(|n| n.get("with")), scope);
                 Shape::card(Vec::new(), true)
             }
             CardKind::Wait(wait) => {
-                let (WaitUntil::Duration(mapping)
-                | WaitUntil::Time(mapping)
-                | WaitUntil::Signal { name: mapping }
-                | WaitUntil::Approval { message: mapping }) = &wait.until;
-                self.mapping(mapping, head, scope);
+                let (key, part, mapping) = match &wait.until {
+                    WaitUntil::Duration(mapping) => ("for", Part::Span, mapping),
+                    WaitUntil::Time(mapping) => ("until", Part::Moment, mapping),
+                    WaitUntil::Signal { name } => ("signal", Part::Name, name),
+                    WaitUntil::Approval { message } => ("approval", Part::Text, message),
+                };
+                self.part(key, part, mapping, (head.map(|n| n.get(key).unwrap_or(n)), node), scope);
                 match wait.until {
                     WaitUntil::Signal { .. } => one("payload", FieldType::Any),
                     WaitUntil::Approval { .. } => Shape::card(
@@ -256,7 +258,7 @@ impl Checker<'_, '_> {
                 self.each(each, word, node, scope);
                 let item = scope.find(each.name.as_str()).map_or(FieldType::Any, |shape| shape.kind.clone());
                 self.cards(cards, scope);
-                self.mapping(keep, node.get("keep"), scope);
+                self.part("keep", Part::Keep, keep, (node.get("keep"), node), scope);
                 one("list", item.list())
             }
             CardKind::Reduce { each, start, cards, value } => {
@@ -267,12 +269,7 @@ impl Checker<'_, '_> {
                 one("value", self.mapping(value, node.get("value"), scope))
             }
             CardKind::Times { count, name, lane, .. } => {
-                let found = self.mapping(count, head, scope);
-                if !FieldType::Number.accepts(&found) {
-                    let span = head.map_or(node.span.clone(), |n| n.span.clone());
-                    let message = format!("`times` wants a number, but this is {}", found.word());
-                    self.findings.error("wrong-type", &span, message);
-                }
+                self.part(word, Part::Rounds, count, (head, node), scope);
                 self.add_name(name.as_str(), "as", FieldType::Number, node, scope);
                 loop_outputs(self.lane(lane, Some(node), scope))
             }
@@ -283,16 +280,16 @@ impl Checker<'_, '_> {
                 let fields = merged(keys.map(|key| FieldDecl::new(key, FieldType::Any)).collect());
                 self.name(name.as_str(), node.get("as").unwrap_or(node), scope);
                 scope.add(name.as_str(), Shape::card(fields.clone(), false));
-                self.mapping(when, head, scope);
+                self.part(word, Part::Condition, when, (head, node), scope);
                 self.lane(lane, Some(node), scope);
                 let count = FieldDecl::new("count", FieldType::Number);
                 Shape::card(merged(fields.into_iter().chain([count]).collect()), false)
             }
             CardKind::Try { lane, error, catch, .. } => {
-                let mut given = self.lane(lane, head, scope);
+                let mut given = self.block(lane, head, scope);
                 let mark = scope.len();
                 self.add_name(error.as_str(), "error", FieldType::Any, node, scope);
-                given.extend(self.lane(catch, node.get("catch"), scope));
+                given.extend(self.block(catch, node.get("catch"), scope));
                 scope.truncate(mark);
                 given.push(FieldDecl::new("failed", FieldType::Boolean));
                 Shape::card(merged(given), true)
@@ -327,7 +324,7 @@ impl Checker<'_, '_> {
             return Vec::new();
         };
         let what = format!("the helper flow `{name}`");
-        self.fill(&what, with, &helper.inputs, None, node, scope);
+        self.fill(&Taker::helper(&what), with, &helper.inputs, None, node, scope);
         helper.outputs.clone()
     }
 }

@@ -6,6 +6,7 @@
 use flowdeck_model::{AppName, CardDecl, CardKind, CardName, CardRole, FieldDecl, FieldType, Flow, SlotName, Trigger};
 
 use super::scope::{Scope, Shape};
+use super::values::Taker;
 use super::{Checker, cron, lists};
 use crate::findings::Findings;
 use crate::nearest::suggestion;
@@ -109,7 +110,7 @@ impl Checker<'_, '_> {
                 if let Some(decl) = self.declaration(&event.card, on, true, event.unbound) {
                     self.slot(&decl, event.slot.as_ref(), on);
                     let what = format!("`{}`", event.card);
-                    self.fill(&what, &event.with, &decl.inputs, decl.more_inputs.as_ref(), on, scope);
+                    self.fill(&Taker::card(&what), &event.with, &decl.inputs, decl.more_inputs.as_ref(), on, scope);
                     scope.add(event.id.as_str(), Shape::card(decl.outputs.clone(), decl.more_outputs.is_some()));
                 } else {
                     self.slots_used.extend(event.slot.as_ref().map(ToString::to_string));

@@ -4,6 +4,7 @@
 //! Tests: `tests/diagnostics.rs`.
 
 mod cards;
+mod control;
 mod cron;
 mod flows;
 mod lists;
@@ -33,6 +34,8 @@ pub(crate) struct Checker<'a, 'f> {
     file: &'f [Draft<'a>],
     places: &'f Places<'a>,
     slots_used: HashSet<String>,
+    /// How many blocks are around the cards under way: what returns there leaves the block, not the flow.
+    blocks: usize,
     probe: Option<&'f mut Probe>,
 }
 
@@ -90,7 +93,7 @@ fn check_one<'a>(
     slots_used: HashSet<String>,
     probe: Option<&mut Probe>,
 ) -> HashSet<String> {
-    let mut checker = Checker { text, catalogue, findings, flow, outer, file, places, slots_used, probe };
+    let mut checker = Checker { text, catalogue, findings, flow, outer, file, places, slots_used, blocks: 0, probe };
     checker.flow();
     checker.slots_used
 }

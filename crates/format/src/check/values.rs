@@ -18,6 +18,48 @@ use crate::tree::{Kind, Node};
 /// Names that are not cards.
 pub(crate) const RESERVED: [&str; 4] = ["input", "run", "so_far", "env"];
 
+/// Who takes values, for messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taker<'t> {
+    what: &'t str,
+    json: JsonAsText,
+}
+
+/// Whether an object or list may fill a text, as JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JsonAsText {
+    /// Cards convert what they get.
+    Fine,
+    /// A reference may: exports hand on objects where Okta's form says text. It is said all the same.
+    Doubtful,
+    Wrong,
+}
+
+impl<'t> Taker<'t> {
+    /// A card.
+    pub(super) fn card(what: &'t str) -> Self {
+        Self { what, json: JsonAsText::Fine }
+    }
+
+    /// A helper flow.
+    pub(super) fn helper(what: &'t str) -> Self {
+        Self { what, json: JsonAsText::Doubtful }
+    }
+
+    /// What a flow declares that it gives.
+    pub(super) fn outputs() -> Self {
+        Self { what: "`outputs`", json: JsonAsText::Wrong }
+    }
+
+    fn accepts(self, kind: &FieldType, found: &FieldType) -> bool {
+        kind.accepts(found) && (self.json == JsonAsText::Fine || !is_json_as_text(kind, found))
+    }
+}
+
+fn is_json_as_text(kind: &FieldType, found: &FieldType) -> bool {
+    *kind == FieldType::Text && matches!(found, FieldType::Object(_) | FieldType::List(_))
+}
+
 impl Checker<'_, '_> {
     /// Checks all references of a mapping and answers its type.
     pub(super) fn mapping(&mut self, mapping: &Mapping, node: Option<&Node>, scope: &Scope) -> FieldType {
@@ -151,23 +193,24 @@ impl Checker<'_, '_> {
     /// Checks what fills the fields of a card or flow.
     pub(super) fn fill(
         &mut self,
-        what: &str,
+        taker: &Taker<'_>,
         with: &Mappings,
         declared: &[FieldDecl],
         more: Option<&FieldType>,
         node: &Node,
         scope: &Scope,
     ) {
+        let what = taker.what;
         let with_node = node.get("with");
         for (key, mapping) in with {
             let entry = with_node.and_then(|n| n.entry(key));
             let found = self.mapping(mapping, entry.map(|e| &e.value), scope);
             let (key_span, span) = entry.map_or((0..0, 0..0), |e| (e.key_span.clone(), e.value.span.clone()));
             match declared.iter().find(|f| f.key == *key) {
-                Some(field) => self.field(what, field, mapping, &found, &span),
+                Some(field) => self.field(taker, field, mapping, &found, &span),
                 None if more.is_some() => {
                     let field = FieldDecl::new(key, more.cloned().unwrap_or_default());
-                    self.field(what, &field, mapping, &found, &span);
+                    self.field(taker, &field, mapping, &found, &span);
                 }
                 None => {
                     let remedy = self.findings.hint(|| suggestion(key, declared.iter().map(|f| f.key.as_str())));
@@ -201,27 +244,42 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn field(&mut self, what: &str, field: &FieldDecl, mapping: &Mapping, found: &FieldType, span: &Range<usize>) {
-        let key = &field.key;
+    pub(super) fn field(
+        &mut self,
+        taker: &Taker<'_>,
+        field: &FieldDecl,
+        mapping: &Mapping,
+        found: &FieldType,
+        span: &Range<usize>,
+    ) {
+        let (key, what) = (&field.key, taker.what);
         if let Mapping::Literal(value) = mapping {
-            self.literal(what, field, value, span);
-        } else if !field.kind.accepts(found) {
+            self.literal(taker, field, value, span);
+        } else if !taker.accepts(&field.kind, found) {
             let message = format!("{what} wants `{key}` as {}, but this is {}", field.kind.word(), found.word());
             let remedy = match (&field.kind, found) {
                 (FieldType::List(item), other) if item.accepts(other) => {
                     "put it in brackets to make a list of one".to_string()
+                }
+                (FieldType::Text, FieldType::Object(_)) => {
+                    "name the part of it that is meant, or write `${json(…)}` for all of it".to_string()
                 }
                 (_, FieldType::List(_)) => {
                     "take one item with `[0]`, or go through the list with `for_each`".to_string()
                 }
                 _ => "convert it with a function card first, or map another value".to_string(),
             };
-            self.findings.error_with("wrong-type", span, message, remedy);
+            let is_doubtful = taker.json == JsonAsText::Doubtful && matches!(mapping, Mapping::Reference(_));
+            if is_doubtful && is_json_as_text(&field.kind, found) {
+                self.findings.warning("wrong-type", span, format!("{message}; it gets JSON"), remedy);
+            } else {
+                self.findings.error_with("wrong-type", span, message, remedy);
+            }
         }
     }
 
-    fn literal(&mut self, what: &str, field: &FieldDecl, value: &Value, span: &Range<usize>) {
-        let key = &field.key;
+    fn literal(&mut self, taker: &Taker<'_>, field: &FieldDecl, value: &Value, span: &Range<usize>) {
+        let (key, what) = (&field.key, taker.what);
         if value.is_null() {
             return;
         }
@@ -252,7 +310,7 @@ impl Checker<'_, '_> {
             FieldType::Object(_) => text.trim_start().starts_with('{'),
             _ => true,
         });
-        if !field.kind.accepts(&found) || !text_fits {
+        if !taker.accepts(&field.kind, &found) || !text_fits {
             let message = format!("{what} wants `{key}` as {}, but this is {}", field.kind.word(), found.word());
             let remedy = match &field.kind {
                 FieldType::Date => "write a date as `2026-01-31` or `2026-01-31T09:30:00Z`",

@@ -149,11 +149,12 @@ impl<'a> Reader<'a, '_> {
             None => Some(RETRY_FACTOR),
             Some(node) => match &node.kind {
                 Kind::Number(n) => n.as_f64().filter(|f| (1.0..=100.0).contains(f)).or_else(|| {
-                    self.findings.error("wrong-number", &node.span, "expected `factor` to be a number from 1 to 100");
+                    let message = "expected `factor` to be a number from 1 to 100";
+                    self.findings.error_with("wrong-number", &node.span, message, "write `factor: 2`".to_string());
                     None
                 }),
                 _ => {
-                    self.expected(node, "`factor` to be a number from 1 to 100", "");
+                    self.expected(node, "`factor` to be a number from 1 to 100", "write `factor: 2`");
                     None
                 }
             },

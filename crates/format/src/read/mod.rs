@@ -184,7 +184,8 @@ impl<'a> Reader<'a, '_> {
         }
         let written: String = self.text[node.span.clone()].chars().take(40).collect();
         let message = format!("expected {what} to be a whole number from {min} to {max}, found `{written}`");
-        self.findings.error("wrong-number", &node.span, message);
+        let remedy = format!("write a number from {min} to {max} without quotes and unit");
+        self.findings.error_with("wrong-number", &node.span, message, remedy);
         None
     }
 
