@@ -14,6 +14,7 @@ use flowdeck::{Cards, Checked, DataFolder, Source};
 use indexmap::IndexMap;
 
 use crate::end::{WrongFile, usage};
+use crate::terminal::style_of;
 
 /// Largest file that is read whole, in bytes; the flow format's own limit.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -29,10 +30,23 @@ pub(crate) fn is_test(path: &Path) -> bool {
 /// # Errors
 /// A [`WrongFile`]: what cannot be read is as wrong as what cannot be used.
 pub(crate) fn text(path: &Path) -> Result<(String, String)> {
-    whole(path).map_err(|error| WrongFile::new(format!("{error:#}")).into())
+    source(path).map(|source| (source.name, source.text.to_string()))
 }
 
-fn whole(path: &Path) -> Result<(String, String)> {
+/// A flow file, or standard input for `-`.
+///
+/// # Errors
+/// As [`text`].
+pub(crate) fn source(path: &Path) -> Result<Source> {
+    let (name, bytes) = bytes(path).map_err(|error| WrongFile::new(format!("{error:#}")))?;
+    Source::from_bytes(&name, bytes).map_err(|wrong| {
+        let shown = wrong.diagnostic.render(&wrong.source, style_of(std::io::stderr()).colour);
+        let text = format!("{name} cannot be read\n\n{}", shown.trim_end());
+        WrongFile { text, diagnostics: vec![wrong.diagnostic.to_json()] }.into()
+    })
+}
+
+fn bytes(path: &Path) -> Result<(String, Vec<u8>)> {
     let name = if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() };
     let mut bytes = Vec::new();
     if path == Path::new("-") {
@@ -44,19 +58,12 @@ fn whole(path: &Path) -> Result<(String, String)> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         bail!("{name} is larger than {FILE_BYTES_MAX} bytes");
     }
-    let text = String::from_utf8(bytes).with_context(|| format!("{name} is not UTF-8 text"))?;
-    Ok((name, text))
+    Ok((name, bytes))
 }
 
 /// Reads beside everything else: standard input may keep a command waiting, and Ctrl-C ends it all the same.
 pub(crate) async fn apart<T: Send + 'static>(read: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(read).await.context("read what was given")?
-}
-
-/// A flow file, or standard input for `-`.
-pub(crate) fn source(path: &Path) -> Result<Source> {
-    let (name, text) = text(path)?;
-    Ok(Source::new(&name, &text))
 }
 
 /// A flow file and the helpers in files of their own that it leads to, by their paths.

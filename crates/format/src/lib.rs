@@ -22,6 +22,7 @@ mod print;
 mod read;
 mod schema;
 pub mod test_file;
+mod text;
 mod tokens;
 mod tree;
 mod upstream;
@@ -36,6 +37,7 @@ pub use fmt::format_text;
 pub use link::Load;
 pub use print::{print, print_json};
 pub use schema::schema;
+pub use text::NotText;
 pub use upstream::{Upstream, read_upstream};
 
 use findings::Findings;

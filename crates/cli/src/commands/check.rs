@@ -11,7 +11,7 @@ use flowdeck::format::test_file;
 use flowdeck::{Diagnostic, Severity, Source};
 use serde_json::json;
 
-use crate::end::{End, of_error};
+use crate::end::{End, WrongFile, of_error};
 use crate::options::Globals;
 use crate::screen::style::count;
 use crate::session::Session;
@@ -45,9 +45,11 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
             Err(error) => {
                 end = End::WrongFile;
                 let text = of_error(&error).1;
-                match check.json {
-                    true => out::json(&unreadable(path, &text)),
-                    false => out::error(&text),
+                let known = error.downcast_ref::<WrongFile>().and_then(|wrong| wrong.diagnostics.first());
+                match (check.json, known) {
+                    (true, Some(known)) => out::json(&in_file(path, known.clone())),
+                    (true, None) => out::json(&unreadable(path, &text)),
+                    (false, _) => out::error(&text),
                 }
                 continue;
             }
@@ -75,6 +77,11 @@ pub(crate) fn run(check: &Check, globals: &Globals) -> Result<End> {
         }
     }
     Ok(end)
+}
+
+fn in_file(path: &Path, mut diagnostic: serde_json::Value) -> serde_json::Value {
+    diagnostic["file"] = path.display().to_string().into();
+    diagnostic
 }
 
 /// The line for a program of a file that cannot be read.

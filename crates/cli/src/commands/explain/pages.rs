@@ -132,6 +132,7 @@ pages! {
     "not-an-export",
     "not-connected",
     "not-found",
+    "not-utf8",
     "oauth.no_port",
     "oauth.port_taken",
     "people.bad_token",
