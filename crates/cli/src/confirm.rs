@@ -1,7 +1,7 @@
 //! Asks a person before something is lost.
 //!
 //! Must never take silence, the end of input or Ctrl-C for a yes.
-//! Tests: `crates/cli/tests/by_hand.rs`.
+//! Tests: `crates/cli/tests/connections.rs`.
 
 use crate::api::Api;
 use crate::end::End;

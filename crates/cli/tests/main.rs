@@ -11,6 +11,7 @@ mod builder_accounts;
 mod builder_manual;
 mod builder_terminal;
 mod check;
+mod connections;
 mod dry;
 mod exports;
 mod first_minute;

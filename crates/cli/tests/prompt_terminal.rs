@@ -4,35 +4,22 @@
 //! Tests: this is the test.
 #![allow(clippy::unwrap_used)]
 
+use crate::support::browser;
 use crate::support::machine;
 use crate::support::terminal;
 
 use std::net::TcpListener;
-use std::process::{Command, Output};
 
 use machine::Machine;
 use terminal::Terminal;
+use url::Url;
 
 const REPORT: &str = "flows/team-report.flow.yaml";
 const WELCOME: &str = "flows/welcome.flow.yaml";
 
-/// The same machine with nobody at its terminal.
 fn unattended(machine: &Machine, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
-    command.args(arguments).env_clear().current_dir(machine.path("."));
-    command.env("HOME", machine.path("../home")).env("XDG_RUNTIME_DIR", machine.path("../runtime"));
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(std::process::Stdio::null());
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-/// Connects an account of the playground under this name.
-fn connected(machine: &Machine, nickname: &str) {
-    let mut terminal = machine.start(&["connect", "playground", "--as", nickname, "--browser"]);
-    terminal.wait_for("Waiting for your consent.");
-    machine.browser.allow();
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 0, "{screen}");
+    let said = machine.unattended(arguments);
+    (said.code, said.out, said.err)
 }
 
 fn prompt_of(screen: &str) -> String {
@@ -113,8 +100,8 @@ fn what_was_typed_is_suggested_in_the_next_round_and_a_taken_port_is_got_around(
 #[test]
 fn several_accounts_are_listed_where_one_has_to_be_chosen() {
     let machine = Machine::new(&[REPORT]);
-    connected(&machine, "first");
-    connected(&machine, "it's the second");
+    machine.connected("first");
+    machine.connected("it's the second");
 
     // Nobody is there: each command that answers is named.
     let (code, _, screen) = unattended(&machine, &["run", REPORT]);
@@ -147,8 +134,8 @@ fn several_accounts_are_listed_where_one_has_to_be_chosen() {
 #[test]
 fn an_answer_is_not_measured_by_runs_that_wait_elsewhere() {
     let machine = Machine::new(&[REPORT]);
-    connected(&machine, "first");
-    connected(&machine, "second");
+    machine.connected("first");
+    machine.connected("second");
     let text = machine.read(REPORT).replace("flow: team-report", "flow: another");
     let text = text.replace("{ app: playground }", "{ app: playground, nickname: third }");
     std::fs::write(machine.path("another.flow.yaml"), text).unwrap();
@@ -210,7 +197,7 @@ fn a_slip_at_a_question_decides_nothing() {
 #[test]
 fn another_account_is_taken_only_with_a_word_for_it() {
     let machine = Machine::new(&[]);
-    connected(&machine, "mine");
+    machine.connected("mine");
     let mut terminal = machine.start(&["connect", "playground", "--as", "mine", "--browser"]);
     terminal.wait_for("Waiting for your consent.");
     machine.browser.allow_as("sam");
@@ -223,4 +210,55 @@ fn another_account_is_taken_only_with_a_word_for_it() {
     terminal.wait_for("✓ Connected playground “mine” as Sam Staff");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
+}
+
+#[test]
+fn a_code_typed_on_another_device_connects() {
+    let machine = Machine::new(&[REPORT]);
+    let mut terminal = machine.start(&["run", REPORT]);
+    terminal.wait_for("[d]evice code");
+    at_the_menu(&mut terminal);
+    terminal.type_line("d");
+    terminal.wait_for("[playground]:");
+    terminal.type_line("phone");
+    terminal.wait_for("On any device open  ");
+    terminal.wait_for("Waiting for you; Enter goes back.");
+    let screen = terminal.text();
+    let after = |words: &str| screen.split(words).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let address = Url::parse(&after("On any device open  ")).unwrap();
+    let code = after("and enter the code  ");
+    assert!(address.query_pairs().any(|(key, value)| key == "user_code" && value == code), "{screen}");
+    let page = browser::decide(&address, None);
+    assert!(page.contains("go back to your device"), "{page}");
+    terminal.wait_for("✓ Connected playground “phone” as Robin Admin");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+}
+
+#[test]
+fn another_connection_is_used_in_the_place_of_the_one_that_is_missing() {
+    let machine = Machine::new(&[REPORT]);
+    machine.connected("first");
+    machine.connected("second");
+    let text = machine.read(REPORT).replace("{ app: playground }", "{ app: playground, nickname: third }");
+    std::fs::write(machine.path("third.flow.yaml"), text).unwrap();
+    let mut terminal = machine.start(&["run", "third.flow.yaml"]);
+    terminal.wait_for("◆ Connect Playground");
+    terminal.wait_for("[u]se another");
+    at_the_menu(&mut terminal);
+    terminal.type_line("u");
+    terminal.wait_for("[1] first as Robin Admin (works)");
+    terminal.wait_for("[2] second as Robin Admin (works)");
+    terminal.wait_for("Which one, by number or nickname?");
+    terminal.type_line("3");
+    terminal.wait_for("There is none of that number or name.");
+    at_the_menu(&mut terminal);
+    terminal.type_line("use");
+    terminal.wait_for("Which one, by number or nickname?");
+    terminal.type_line("second");
+    terminal.wait_for("✓ Using “second”");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    // The choice is kept: the next run asks nothing.
+    machine.unattended(&["run", "third.flow.yaml"]).check(0, &[]);
 }

@@ -48,33 +48,47 @@ impl Browser {
     }
 
     fn consent(&self, account: Option<&str>) {
-        let (send, address) = channel();
-        let pipe = self.pipe.clone();
-        // Opening a pipe waits for whoever writes to it: not without a deadline.
-        std::thread::spawn(move || send.send(fs::read_to_string(pipe).unwrap()));
-        let address = Url::parse(&address.recv_timeout(DEADLINE).expect("the browser was not opened")).unwrap();
-        let page = request(&address, None);
-        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
-        let form = page.split("<form").nth(1).unwrap().split("</form>").next().unwrap();
-        let target = address.join(&attribute(form, "action").unwrap()).unwrap();
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        for input in form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap()) {
-            let is_taken = match account {
-                Some(account) if input.contains("\"radio\"") => attribute(input, "value").as_deref() == Some(account),
-                _ => input.contains("\"hidden\"") || input.ends_with(" checked"),
-            };
-            if is_taken {
-                body.append_pair(&attribute(input, "name").unwrap(), &attribute(input, "value").unwrap());
-            }
-        }
-        let answer = request(&target, Some(&body.append_pair("decision", "allow").finish()));
+        let answer = decide(&self.opened(), account);
         let back =
             answer.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_else(|| panic!("{answer}"));
         let back = Url::parse(back).unwrap();
         assert_eq!(back.path(), "/oauth/callback/playground");
-        let page = request(&back, None);
-        assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+        come_back(&back);
     }
+
+    /// The address that was opened.
+    pub(crate) fn opened(&self) -> Url {
+        let (send, address) = channel();
+        let pipe = self.pipe.clone();
+        // Opening a pipe waits for whoever writes to it: not without a deadline.
+        std::thread::spawn(move || send.send(fs::read_to_string(pipe).unwrap()));
+        Url::parse(&address.recv_timeout(DEADLINE).expect("the browser was not opened")).unwrap()
+    }
+}
+
+/// Goes where a consent page sends the browser: to the command that waits.
+pub(crate) fn come_back(address: &Url) {
+    let page = request(address, None);
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+}
+
+/// Opens a consent page and presses Allow, as an account or the one that the page suggests.
+pub(crate) fn decide(address: &Url, account: Option<&str>) -> String {
+    let page = request(address, None);
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    let form = page.split("<form").nth(1).unwrap().split("</form>").next().unwrap();
+    let target = address.join(&attribute(form, "action").unwrap()).unwrap();
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    for input in form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap()) {
+        let is_taken = match account {
+            Some(account) if input.contains("\"radio\"") => attribute(input, "value").as_deref() == Some(account),
+            _ => input.contains("\"hidden\"") || input.ends_with(" checked"),
+        };
+        if is_taken {
+            body.append_pair(&attribute(input, "name").unwrap(), &attribute(input, "value").unwrap());
+        }
+    }
+    request(&target, Some(&body.append_pair("decision", "allow").finish()))
 }
 
 /// One request; the whole answer as text.

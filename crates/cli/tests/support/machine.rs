@@ -5,9 +5,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use portable_pty::CommandBuilder;
 
+use super::Said;
 use super::browser::Browser;
 use super::terminal::Terminal;
 
@@ -56,5 +58,26 @@ impl Machine {
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Terminal {
         Terminal::start(self.command(arguments), 80)
+    }
+
+    /// The same machine with nobody at its terminal.
+    pub(crate) fn unattended(&self, arguments: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+        command.args(arguments).env_clear().current_dir(self.path(".")).stdin(Stdio::null());
+        command.env("HOME", self.folder.path().join("home"));
+        command.env("XDG_RUNTIME_DIR", self.folder.path().join("runtime"));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+    }
+
+    /// Connects an account of the playground under this name.
+    pub(crate) fn connected(&self, nickname: &str) {
+        let mut terminal = self.start(&["connect", "playground", "--as", nickname, "--browser"]);
+        terminal.wait_for("Waiting for your consent.");
+        self.browser.allow();
+        let (code, screen) = terminal.end();
+        assert_eq!(code, 0, "{screen}");
     }
 }

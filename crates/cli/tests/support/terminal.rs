@@ -55,6 +55,14 @@ impl Terminal {
         text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
     }
 
+    /// Whether any of it has a colour, or is bold or dim.
+    pub(crate) fn is_styled(&self) -> bool {
+        let screen = self.screen.screen();
+        let (rows, columns) = screen.size();
+        let row = |row| (0..columns.get()).filter_map(move |column| screen.cell(row, column));
+        (0..rows.get()).flat_map(row).any(|c| c.fgcolor() != vt100::Color::Default || c.bold() || c.dim())
+    }
+
     /// Waits until a text stands below what was waited for before.
     pub(crate) fn wait_for(&mut self, wanted: &str) {
         let deadline = Instant::now() + DEADLINE;
