@@ -185,6 +185,26 @@ fn cards_come_one_after_the_other() {
     });
 }
 
+#[test]
+fn a_long_loop_says_how_far_it_is() {
+    let text = "flow: a\ncards:\n  - { id: staff, card: playground/listPeople }\n  - id: each\n    for_each: ${staff.people}\n    \
+                cards: [{ id: now, card: date/now }]\n";
+    let flow = flowdeck::read(&flowdeck::Source::new("a", text), None).flows.remove(0);
+    let mut timeline = Timeline::new(&flow, cards(), wide());
+    let mut entry = |path: &str, outputs: Value| -> Vec<Line> {
+        let what = json!({ "step_finished": { "card": "date/now", "outputs": outputs } });
+        timeline.entry(&of(json!({ "s": 1, "t": 0, "p": path, "w": what })))
+    };
+    entry("staff", json!({ "people": vec![0; 200] }));
+    let moving = |line: &str| vec![Line::Moving(format!("  … each  {line}"))];
+    for round in 0..16 {
+        entry(&format!("each[{round}].now"), json!({}));
+    }
+    assert_eq!(entry("each[16].now", json!({})), moving("17 of 200  17 steps done"));
+    // One that was begun earlier ends later.
+    assert_eq!(entry("each[3].now", json!({})), moving("17 of 200  18 steps done"));
+}
+
 fn run(status: &str, more: &Value) -> RunView {
     let mut view = json!({
         "id": RUN, "flow": "welcome", "hash": HASH, "status": status, "started_at": 0, "input": {}, "token": "hush",

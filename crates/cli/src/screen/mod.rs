@@ -7,6 +7,7 @@ pub(crate) mod connections;
 pub(crate) mod dry;
 pub(crate) mod flows;
 pub(crate) mod markdown;
+pub(crate) mod pace;
 pub(crate) mod preflight;
 pub(crate) mod prompt;
 pub(crate) mod result;

@@ -11,8 +11,10 @@ use flowdeck::model::{CardId, Fault, Flow, Millis, StepPath, Value};
 
 use super::style::{Style, beside, count, duration, pad, shorten, width};
 use crate::screen::steps::plan::Plan;
+use crate::screen::steps::rounds::Rounds;
 
 pub(crate) mod plan;
+pub(crate) mod rounds;
 
 /// Most steps whose start is remembered.
 const STARTS_MAX: usize = 4_096;
@@ -34,14 +36,24 @@ pub(crate) struct Timeline {
     starts: HashMap<StepPath, Millis>,
     /// When the latest step ended or went on: the next card of a sequence began there.
     latest: Option<Millis>,
-    /// Steps inside loops that ended, by loop.
-    inside: HashMap<CardId, u64>,
+    rounds: Rounds,
+    /// What is going on in loops that are under way.
+    inside: HashMap<CardId, Inside>,
+}
+
+/// A loop that is under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Inside {
+    /// Steps that ended.
+    done: u64,
+    /// The furthest round that was seen, from 1: several may be under way at once.
+    round: u64,
 }
 
 impl Timeline {
     /// A timeline of a run of this flow.
     pub(crate) fn new(flow: &Flow, cards: Cards, style: Style) -> Self {
-        Self::with(Plan::of(flow, cards), style)
+        Self { rounds: Rounds::of(flow), ..Self::with(Plan::of(flow, cards), style) }
     }
 
     /// A timeline of a run whose flow is not at hand: titles are learnt as its cards come up.
@@ -52,7 +64,7 @@ impl Timeline {
     }
 
     fn with(plan: Plan, style: Style) -> Self {
-        Self { plan, style, starts: HashMap::new(), latest: None, inside: HashMap::new() }
+        Self { plan, style, starts: HashMap::new(), latest: None, rounds: Rounds::default(), inside: HashMap::new() }
     }
 
     /// What an entry adds to the screen.
@@ -69,10 +81,13 @@ impl Timeline {
                 if self.starts.len() < STARTS_MAX {
                     self.starts.entry(path.clone()).or_insert(entry.at);
                 }
-                self.moving(path, "")
+                self.moving(path)
             }
             EntryKind::StepFinished { outputs, card } => {
                 self.plan.learn(path, card);
+                if let (Some(last), Some(outputs)) = (path.segments().last(), outputs) {
+                    self.rounds.learn(&last.card, outputs);
+                }
                 let amount = outputs.as_ref().map(|o| amount(card, &o.to_value())).unwrap_or_default();
                 self.finished(path, entry.at, &amount)
             }
@@ -106,17 +121,15 @@ impl Timeline {
     }
 
     /// What is under way, before it is committed.
-    pub(crate) fn under_way(&self, path: &StepPath) -> Vec<Line> {
-        self.moving(path, "")
+    pub(crate) fn under_way(&mut self, path: &StepPath) -> Vec<Line> {
+        self.moving(path)
     }
 
     fn finished(&mut self, path: &StepPath, at: Millis, amount: &str) -> Vec<Line> {
         if let Some((card, _)) = repeated(path) {
-            let done = self.inside.entry(card).or_insert(0);
-            *done += 1;
+            self.inside.entry(card).or_default().done += 1;
             self.starts.remove(path);
-            let done = *done;
-            return self.moving(path, &format!("{} done", count(done, "step")));
+            return self.moving(path);
         }
         let began = self.starts.remove(path).or(self.latest);
         let took = began.map(|began| duration(at.since(began))).unwrap_or_default();
@@ -157,10 +170,20 @@ impl Timeline {
         vec![Line::Keep(self.line(path, &style.waiting(style.sign("‖", "|")), &text))]
     }
 
-    fn moving(&self, path: &StepPath, more: &str) -> Vec<Line> {
+    fn moving(&mut self, path: &StepPath) -> Vec<Line> {
         let (card, title) = match repeated(path) {
-            Some((card, index)) => (card.to_string(), format!("number {}  {more}", index + 1)),
-            None => (self.plan.label(path), format!("{} {more}", self.plan.title(path))),
+            Some((card, index)) => {
+                let inside = self.inside.entry(card.clone()).or_default();
+                inside.round = inside.round.max(index + 1);
+                let Inside { done, round } = *inside;
+                let at = match self.rounds.of_loop(&card) {
+                    Some(all) if all >= round => format!("{round} of {all}"),
+                    _ => format!("number {round}"),
+                };
+                let steps = if done == 0 { String::new() } else { format!("  {} done", count(done, "step")) };
+                (card.to_string(), format!("{at}{steps}"))
+            }
+            None => (self.plan.label(path), self.plan.title(path)),
         };
         let text = format!("  {} {}  {}", self.style.sign("…", "."), card, title.trim());
         vec![Line::Moving(self.style.dim(&shorten(text.trim_end(), self.style.width.saturating_sub(1))))]

@@ -7,12 +7,14 @@ mod input;
 mod pick;
 
 use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use rustix::termios;
 
 use input::Input;
 pub(crate) use input::Typed;
 
+use crate::screen::pace::Pace;
 use crate::screen::steps::Line;
 use crate::screen::style::Style;
 
@@ -26,6 +28,7 @@ pub(crate) struct Terminal {
     interactive: bool,
     is_screen: bool,
     moving: bool,
+    pace: Pace,
     input: Option<Input>,
 }
 
@@ -34,7 +37,14 @@ impl Terminal {
     pub(crate) fn new(silent: bool) -> Self {
         let is_screen = std::io::stderr().is_terminal();
         let interactive = !silent && is_screen && std::io::stdin().is_terminal();
-        Self { style: style_of(std::io::stderr()), interactive, is_screen, moving: false, input: None }
+        Self {
+            style: style_of(std::io::stderr()),
+            interactive,
+            is_screen,
+            moving: false,
+            pace: Pace::default(),
+            input: None,
+        }
     }
 
     /// How its screens look.
@@ -62,18 +72,36 @@ impl Terminal {
                 Line::Keep(text) => self.say(&format!("{text}\n")),
                 // A screen that cannot take it back gets none.
                 Line::Moving(text) if self.is_screen && self.style.signs => {
-                    self.erase();
-                    let mut err = std::io::stderr().lock();
-                    err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
-                    self.moving = true;
+                    let due = self.pace.offer(text, Instant::now());
+                    self.draw(due);
                 }
                 Line::Moving(_) => {}
             }
         }
     }
 
+    /// In how long the moving line has to be drawn again, where it has.
+    pub(crate) fn owes(&self) -> Option<Duration> {
+        self.pace.owes(Instant::now())
+    }
+
+    /// Draws the moving line that was held back.
+    pub(crate) fn catch_up(&mut self) {
+        let due = self.pace.catch_up(Instant::now());
+        self.draw(due);
+    }
+
+    fn draw(&mut self, moving: Option<String>) {
+        let Some(text) = moving else { return };
+        self.erase();
+        let mut err = std::io::stderr().lock();
+        err.write_all(text.as_bytes()).and_then(|()| err.flush()).ok();
+        self.moving = true;
+    }
+
     /// Takes the moving line away.
     pub(crate) fn erase(&mut self) {
+        self.pace.forget();
         if self.moving {
             let mut err = std::io::stderr().lock();
             err.write_all(b"\r\x1b[2K").and_then(|()| err.flush()).ok();

@@ -139,7 +139,19 @@ impl<'a> Watch<'a> {
     /// One stream of events, to the run's end or wait.
     async fn show_events(&mut self) -> Result<RunView> {
         let mut events = self.api.session().run_events(self.run, self.seq, false).await?;
-        while let Some(event) = events.next().await {
+        loop {
+            let next = match self.terminal.owes() {
+                Some(soon) => tokio::time::timeout(soon, events.next()).await,
+                None => Ok(events.next().await),
+            };
+            let event = match next {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(_) => {
+                    self.terminal.catch_up();
+                    continue;
+                }
+            };
             match event {
                 Ok(RunEvent::Entry { entry }) => self.entry(&entry),
                 Ok(RunEvent::Provisional { path, what, .. }) => {
