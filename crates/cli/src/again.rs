@@ -42,6 +42,10 @@ impl Again {
         add("--redirect-port", "FLOWDECK_REDIRECT_PORT", given, &port);
         let hosts = globals.allow_http.join(",");
         add("--allow-http", "FLOWDECK_ALLOW_HTTP", Some(hosts.as_str()).filter(|h| !h.is_empty()), &hosts);
+        let private = globals.allow_private.join(",");
+        add("--allow-private", "FLOWDECK_ALLOW_PRIVATE", Some(private.as_str()).filter(|p| !p.is_empty()), &private);
+        let proxy = globals.proxy.as_deref().filter(|proxy| !proxy.is_empty());
+        add("--proxy", "FLOWDECK_PROXY", proxy, proxy.unwrap_or_default());
         let addresses: Vec<String> = globals.app_address.iter().map(|(name, url)| format!("{name}={url}")).collect();
         let addresses = addresses.join(",");
         let given = Some(addresses.as_str()).filter(|a| !a.is_empty());
@@ -96,6 +100,8 @@ mod tests {
             key_file: Some("/keys/one".into()),
             redirect_port: 9000,
             allow_http: vec!["localhost:4400".into(), "localhost:4401".into()],
+            allow_private: vec!["10.0.0.0/8".into()],
+            proxy: Some("http://proxy.corp:3128".into()),
             app_address: vec![("slack.api".into(), "http://localhost:4003/api".into())],
             ..globals()
         };
@@ -103,7 +109,7 @@ mod tests {
         assert_eq!(
             Again::beside(&globals, data, |_| None).command("prompts list"),
             "flowdeck prompts list --data '/ada/my data' --key-file /keys/one --redirect-port 9000 --allow-http \
-             localhost:4400,localhost:4401 --app-address slack.api=http://localhost:4003/api"
+             localhost:4400,localhost:4401 --allow-private 10.0.0.0/8 --proxy http://proxy.corp:3128 --app-address slack.api=http://localhost:4003/api"
         );
         let known = |name: &str| (name == "FLOWDECK_DATA").then(|| "my data".into());
         let shown = Again::beside(&globals, data, known).command("prompts list");

@@ -40,6 +40,19 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) allow_http: Vec<String>,
+    /// Private host or network that may be spoken to over https: wiki.corp, 10.0.0.0/8.
+    #[arg(
+        long,
+        global = true,
+        value_name = "HOST|CIDR[:PORT]",
+        env = "FLOWDECK_ALLOW_PRIVATE",
+        hide_env = true,
+        value_delimiter = ','
+    )]
+    pub(crate) allow_private: Vec<String>,
+    /// Proxy for everything public: http://proxy.corp:3128. HTTP_PROXY and the like are not used.
+    #[arg(long, global = true, value_name = "URL", env = "FLOWDECK_PROXY", hide_env = true)]
+    pub(crate) proxy: Option<String>,
     /// Address of a stand-in for an app's own: slack.api=http://localhost:4003/api (`apps show` lists the names).
     #[arg(
         long,

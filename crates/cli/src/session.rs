@@ -171,6 +171,12 @@ impl Session {
         for host in &globals.allow_http {
             builder = builder.allow_http(host);
         }
+        for target in &globals.allow_private {
+            builder = builder.allow_private(target);
+        }
+        if let Some(proxy) = globals.proxy.as_deref().filter(|proxy| !proxy.is_empty()) {
+            builder = builder.proxy(proxy);
+        }
         if !is_empty {
             builder = builder.key_file(key_file(globals)?);
         }

@@ -57,6 +57,16 @@ fn what_holds_no_event_of_the_flow_ends_with_65() {
 fn a_wrong_command_line_ends_with_2() {
     let home = Home::new();
     let flow = home.file("sum.yaml", SUM);
+    for (option, value, words) in [
+        ("--proxy", "proxy.corp:3128", "http://HOST:PORT"),
+        ("--proxy", "http://ada:hush@proxy.corp:3128", "a name and a password"),
+        ("--allow-private", "*", "allow the private `*`"),
+    ] {
+        let said = home.say(&["run", &flow, "--input", "n=1", option, value]).check(2, &[words]);
+        assert!(!said.err.contains("hush"), "{}", said.err);
+    }
+    home.say(&["run", &flow, "--input", "n=1", "--proxy", "http://proxy.corp:3128", "--allow-private", "10.0.0.0/8"])
+        .check(0, &[]);
     home.say(&["run", &flow, "--input", "m=1"]).check(2, &["no input `m`; it has n"]);
     home.say(&["run", &flow, "--input", "n"]).check(2, &["KEY=VALUE"]);
     home.say(&["run", &flow, "--input", "n=abc"]).check(2, &["must be number", "explain run.input"]);

@@ -74,6 +74,16 @@ fn apps_and_schema_can_be_looked_at() {
     }
     assert!(!shown.contains("{redirect_uri}") && !shown.contains("{scopes}"), "{shown}");
     assert_eq!(flowdeck(&["apps", "show", "nothing"]).status.code(), Some(2));
+    // The one app without a file is an app like any other.
+    let listed = String::from_utf8_lossy(&list.stdout).into_owned();
+    assert!(listed.lines().any(|line| line.starts_with("tables ")), "{listed}");
+    let tables = String::from_utf8_lossy(&flowdeck(&["apps", "show", "tables"]).stdout).into_owned();
+    for words in ["tables/search", "tables/upsert", "needs no connection", "`flowdeck tables`"] {
+        assert!(tables.contains(words), "{words}: {tables}");
+    }
+    let json = flowdeck(&["apps", "show", "tables", "--json"]);
+    let tables: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(tables["app"]["cards"].as_u64(), tables["cards"].as_array().map(|cards| cards.len() as u64));
     let schema: serde_json::Value = serde_json::from_slice(&flowdeck(&["schema"]).stdout).unwrap();
     assert!(schema["$schema"].is_string());
     assert_eq!(flowdeck(&["no-such-command"]).status.code(), Some(2));
@@ -134,6 +144,26 @@ fn a_file_that_cannot_be_read_keeps_no_other_from_being_looked_at() {
     let out = flowdeck(&["fmt", "no-such.yaml", good]);
     assert!(String::from_utf8_lossy(&out.stdout).contains("flow: people"));
     assert_eq!(out.status.code(), Some(65));
+}
+
+#[test]
+fn a_file_that_is_no_utf8_is_shown_where_it_is_wrong() {
+    let latin = file(GOOD);
+    let bytes = GOOD.replace("who is there", "caf\u{1}").into_bytes();
+    let bytes: Vec<u8> = bytes.into_iter().map(|byte| if byte == 1 { 0xe9 } else { byte }).collect();
+    std::fs::write(latin.path(), bytes).unwrap();
+    let path = latin.path().to_str().unwrap();
+    for command in ["check", "run", "fmt"] {
+        let out = flowdeck(&[command, path]);
+        let err = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(65), "{err}");
+        for words in ["not-utf8", "byte 5 of the file (0xE9)", ":1:6]", "# caf\u{fffd}", "save the file as UTF-8"] {
+            assert!(err.contains(words), "{command}: {words} is missing in:\n{err}");
+        }
+    }
+    let out = flowdeck(&["check", "--json", path]);
+    let line: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!((&line["code"], &line["line"], &line["column"]), (&"not-utf8".into(), &1.into(), &6.into()), "{line}");
 }
 
 #[test]

@@ -73,6 +73,11 @@ pub fn verdict(address: IpAddr) -> Verdict {
     }
 }
 
+/// Whether only somebody's allowance opens it.
+pub(crate) fn is_inside(address: IpAddr) -> bool {
+    verdict(address) != Verdict::Public
+}
+
 /// The IPv4 address of an IPv4-mapped one, since the system connects to just that.
 pub(crate) fn unmapped(address: IpAddr) -> IpAddr {
     address.to_canonical()

@@ -66,8 +66,9 @@ impl Egress {
     /// Prepares TLS with the system's certificate authorities and the policy's own.
     ///
     /// # Errors
-    /// [`EgressError::Setup`] if an extra authority is not a certificate.
+    /// [`EgressError::Setup`] if an extra authority is not a certificate, or the proxy not `http://host:port`.
     pub fn new(policy: Policy) -> Result<Self, EgressError> {
+        policy.proxy.as_deref().map(proxy_at).transpose()?;
         let origins_max = NonZeroUsize::new(policy.limits.origins_max).unwrap_or(NonZeroUsize::MIN);
         Ok(Self {
             tls: tls_config(&policy.extra_roots)?,
@@ -80,21 +81,23 @@ impl Egress {
     pub(crate) async fn client(&self, url: &url::Url, app_hosts: &AllowedHosts) -> Result<OriginClient, EgressError> {
         let guard = Guard { policy: Arc::clone(&self.policy), origin: Origin::of(url, app_hosts)? };
         guard.admit_before_resolving()?;
-        if self.policy.use_env_proxy
+        let mut is_inside = guard.origin.literal().is_some_and(address::is_inside);
+        if self.policy.may_use_proxy()
             && let Host::Domain(name) = &guard.origin.host
         {
-            guard.addresses(name).await?;
+            is_inside = guard.addresses(name).await?.into_iter().any(address::is_inside);
         }
         if let Some(client) = self.clients.lock().get(&guard.origin) {
             return Ok(client.clone());
         }
         let origin = guard.origin.clone();
-        let client = self.build(guard)?;
+        let proxy = self.policy.proxy.as_deref().filter(|_| !is_inside);
+        let client = self.build(guard, proxy)?;
         self.clients.lock().put(origin, client.clone());
         Ok(client)
     }
 
-    fn build(&self, guard: Guard) -> Result<OriginClient, EgressError> {
+    fn build(&self, guard: Guard, proxy: Option<&str>) -> Result<OriginClient, EgressError> {
         let limits = &self.policy.limits;
         let connected = Arc::new(AtomicBool::new(false));
         let watch = Watch { guard: guard.clone(), connected: Arc::clone(&connected) };
@@ -109,12 +112,28 @@ impl Egress {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .http1_max_headers(limits.headers_max)
             .http2_max_header_list_size(header_bytes_max);
-        if !self.policy.use_env_proxy {
+        if self.policy.proxy.is_some() || !self.policy.use_env_proxy {
             builder = builder.no_proxy();
+        }
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy_at(proxy)?);
         }
         let http = builder.build().map_err(|error| EgressError::Setup { why: error.without_url().to_string() })?;
         Ok(OriginClient { http, connected })
     }
+}
+
+/// A proxy without a password: one in an option or a log would be seen.
+fn proxy_at(text: &str) -> Result<reqwest::Proxy, EgressError> {
+    let wrong = |why: &str| EgressError::Setup { why: format!("the proxy: {why}") };
+    let url = url::Url::parse(text).map_err(|_| wrong("write it as http://HOST:PORT"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(wrong("write it as http://HOST:PORT"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("one that wants a name and a password cannot be used"));
+    }
+    reqwest::Proxy::all(url).map_err(|_| wrong("write it as http://HOST:PORT"))
 }
 
 fn tls_config(extra_roots: &[Vec<u8>]) -> Result<rustls::ClientConfig, EgressError> {
@@ -177,7 +196,8 @@ struct Guard {
 
 impl Guard {
     fn allowed(&self) -> impl Iterator<Item = &crate::AllowedTarget> {
-        self.policy.allow_private.iter().chain(self.origin.app_hosts.iter())
+        let by_https = self.policy.allow_private_https.iter().filter(|_| self.origin.https);
+        self.policy.allow_private.iter().chain(by_https).chain(self.origin.app_hosts.iter())
     }
 
     fn denied(&self, why: Refusal) -> EgressError {
@@ -222,10 +242,10 @@ impl Guard {
         Ok(found)
     }
 
-    /// Checked addresses to connect to. Another name than the origin's can only be the proxy of the environment.
+    /// Checked addresses to connect to. Another name than the origin's can only be the proxy.
     async fn checked(self, name: String) -> Result<Vec<SocketAddr>, EgressError> {
         if name != self.origin.name() {
-            if !self.policy.use_env_proxy {
+            if !self.policy.may_use_proxy() {
                 return Err(EgressError::Dns { host: self.origin.text });
             }
             let found = self.policy.resolver.resolve(&name).await;
@@ -342,6 +362,42 @@ mod tests {
     async fn only_the_origins_name_is_resolved() {
         assert!(guard(1).checked("a.test".into()).await.is_ok());
         assert!(matches!(guard(1).checked("b.test".into()).await, Err(EgressError::Dns { .. })));
+    }
+
+    #[test]
+    fn what_is_allowed_by_https_is_refused_by_http() {
+        let allow_private_https = ["10.0.0.0/8", "wiki.corp"].map(|target| target.parse().unwrap()).to_vec();
+        let policy = Arc::new(Policy { allow_private_https, ..Policy::default() });
+        for (url, address, is_admitted) in [
+            ("https://10.1.2.3/", "10.1.2.3", true),
+            ("http://10.1.2.3/", "10.1.2.3", false),
+            ("https://wiki.corp/", "192.168.0.7", true),
+            ("http://wiki.corp/", "192.168.0.7", false),
+            ("https://other.corp/", "192.168.0.7", false),
+            ("https://wiki.corp/", "169.254.169.254", false),
+        ] {
+            let origin = Origin::of(&url::Url::parse(url).unwrap(), &AllowedHosts::none()).unwrap();
+            let guard = Guard { policy: Arc::clone(&policy), origin };
+            assert_eq!(guard.admit(address.parse().unwrap()).is_ok(), is_admitted, "{url} at {address}");
+        }
+        let origin = Origin::of(&url::Url::parse("http://wiki.corp/").unwrap(), &AllowedHosts::none()).unwrap();
+        assert!(Guard { policy, origin }.admit_before_resolving().is_err(), "its name need not be looked up");
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_refused_before_anything_is_sent() {
+        for (proxy, is_taken) in [
+            ("http://proxy.corp:3128", true),
+            ("https://proxy.corp", true),
+            ("proxy.corp:3128", false),
+            ("socks5://proxy.corp:1080", false),
+            ("http://user:hush@proxy.corp:3128", false),
+            ("", false),
+        ] {
+            let made = Egress::new(Policy { proxy: Some(proxy.to_owned()), ..Policy::default() });
+            assert_eq!(made.is_ok(), is_taken, "{proxy}");
+            assert!(!made.is_err_and(|error| error.to_string().contains("hush")));
+        }
     }
 
     #[tokio::test]

@@ -34,7 +34,10 @@ impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Address(kind) => {
-                write!(f, "it is a {kind} address; allow it in the app's file, or with --allow-http HOST:PORT")
+                write!(
+                    f,
+                    "it is a {kind} address; allow it in the app's file, or with --allow-private HOST (plain http: --allow-http HOST:PORT)"
+                )
             }
             Self::PlainHttp => f.write_str("plain http is only for targets allowed as private; use https"),
             Self::UserInfo => f.write_str("a user name or password in a URL is not accepted; use a connection"),

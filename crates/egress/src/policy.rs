@@ -1,6 +1,6 @@
 //! What the operator decides about outgoing traffic, and the ports that tests replace.
 //!
-//! Must never read the environment by itself: a proxy is only used if `use_env_proxy` says so.
+//! Must never read the environment by itself: a proxy is only used if `proxy` or `use_env_proxy` says so.
 //! Tests: `tests/connections.rs` and `tests/tls.rs`.
 
 use std::{
@@ -15,10 +15,16 @@ use crate::{AllowedTarget, Observer};
 /// The operator's rules for everything that leaves.
 #[derive(Clone)]
 pub struct Policy {
-    /// Private targets that any request may reach: a host or a network, with an optional port.
+    /// Private targets that any request may reach, over plain http too: a host or a network, with an optional port.
     pub allow_private: Vec<AllowedTarget>,
-    /// Use `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`. Names are still resolved and checked here first,
-    /// but the proxy resolves them again: it must refuse inside addresses by itself.
+    /// As `allow_private`, but over https only.
+    pub allow_private_https: Vec<AllowedTarget>,
+    /// The proxy for what is public: `http://proxy.corp:3128`. Inside addresses, which only an allowance opens, are
+    /// reached directly. Names are still resolved and checked here first, but the proxy resolves them again: it must
+    /// refuse inside addresses by itself.
+    pub proxy: Option<String>,
+    /// Use `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` where `proxy` names none. Names are checked here
+    /// first, too.
     pub use_env_proxy: bool,
     /// Turns names into addresses; every address is checked before it is used.
     pub resolver: Arc<dyn Resolve>,
@@ -36,6 +42,8 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             allow_private: Vec::new(),
+            allow_private_https: Vec::new(),
+            proxy: None,
             use_env_proxy: false,
             resolver: Arc::new(SystemResolver),
             dial: None,
@@ -50,9 +58,18 @@ impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
             .field("allow_private", &self.allow_private)
+            .field("allow_private_https", &self.allow_private_https)
+            .field("has_proxy", &self.proxy.is_some())
             .field("use_env_proxy", &self.use_env_proxy)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
+    }
+}
+
+impl Policy {
+    /// Whether anything may go by way of a proxy.
+    pub(crate) fn may_use_proxy(&self) -> bool {
+        self.proxy.is_some() || self.use_env_proxy
     }
 }
 

@@ -202,3 +202,48 @@ async fn proxies_of_the_environment_are_not_used() {
 async fn a_proxy_that_is_used_is_not_asked_for_a_name_inside() {
     with_a_proxy_in_the_environment("a_name_inside_is_refused_also_where_a_proxy_is_used").await;
 }
+
+#[tokio::test]
+async fn a_proxy_of_the_operator_is_asked_for_what_is_outside_and_for_nothing_inside() {
+    let proxy = Server::start(|_| Reply::Close(ok("by proxy"))).await;
+    let inside = Server::start(|_| Reply::Close(ok("direct"))).await;
+    let names = Names::default()
+        .with("out.test", &[&["93.184.216.34"]])
+        .with("in.test", &[&["127.0.0.1"]])
+        .with("corp.test", &[&["10.0.0.1"]]);
+    let policy = Policy {
+        proxy: Some(format!("http://127.0.0.1:{}", proxy.port)),
+        // Plain http, so that the proxy sees the whole request.
+        allow_private: vec![allow("out.test"), allow("in.test")],
+        resolver: Arc::new(names),
+        dial: Some(Arc::new(DialLocal(inside.port)) as _),
+        ..Policy::default()
+    };
+    let egress = Egress::new(policy).unwrap();
+    let by =
+        async |url: &str| egress.send(get(url)).await.map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+    assert_eq!(by("http://out.test/path").await.unwrap(), "by proxy");
+    assert_eq!(by("http://in.test/path").await.unwrap(), "direct");
+    assert_eq!(by("https://corp.test/path").await.unwrap_err().code(), "egress.denied");
+    assert_eq!(by("https://10.0.0.1/path").await.unwrap_err().code(), "egress.denied");
+    let heads = proxy.heads();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+    assert!(heads[0].starts_with("GET http://out.test/path HTTP/1.1"), "{heads:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_operator_sees_no_more_of_https_than_the_name() {
+    let proxy = Server::start(|_| Reply::Close(ok("no tunnel"))).await;
+    let names = Names::default().with("out.test", &[&["93.184.216.34"]]);
+    let policy = Policy {
+        proxy: Some(format!("http://127.0.0.1:{}", proxy.port)),
+        resolver: Arc::new(names),
+        dial: Some(Arc::new(DialLocal(1)) as _),
+        ..Policy::default()
+    };
+    let error = Egress::new(policy).unwrap().send(get("https://out.test/path?q=canary")).await.unwrap_err();
+    assert_discreet(&error);
+    let heads = proxy.heads();
+    assert!(heads.len() == 1 && heads[0].starts_with("CONNECT out.test:443 HTTP/1.1"), "{heads:?}");
+    assert!(!heads[0].contains("canary"), "{heads:?}");
+}

@@ -46,6 +46,8 @@ pub struct RuntimeBuilder {
     handler: Option<Arc<dyn PromptHandler>>,
     registry: RegistryOptions,
     policy: Policy,
+    allow_private: Vec<String>,
+    proxy: Option<String>,
     limits: Limits,
     seed: Option<u64>,
     password_cost: PasswordCost,
@@ -87,6 +89,8 @@ impl Default for RuntimeBuilder {
             handler: None,
             registry: RegistryOptions::default(),
             policy: Policy::default(),
+            allow_private: Vec::new(),
+            proxy: None,
             limits: Limits::default(),
             seed: None,
             password_cost: PasswordCost::default(),
@@ -183,6 +187,22 @@ impl RuntimeBuilder {
     #[must_use]
     pub fn allow_http(mut self, host: &str) -> Self {
         self.registry.allow_http_hosts.push(host.to_owned());
+        self
+    }
+
+    /// Allows private addresses over https: a host, an address or a network, with an optional port (`wiki.corp`,
+    /// `10.0.0.0/8:8443`). Whoever writes a flow can then reach all that stands there.
+    #[must_use]
+    pub fn allow_private(mut self, target: &str) -> Self {
+        self.allow_private.push(target.to_owned());
+        self
+    }
+
+    /// The proxy that requests to public addresses go through: `http://proxy.corp:3128`. None of the environment is
+    /// used.
+    #[must_use]
+    pub fn proxy(mut self, address: &str) -> Self {
+        self.proxy = Some(address.to_owned());
         self
     }
 
@@ -286,7 +306,16 @@ impl RuntimeBuilder {
                 host.parse().map_err(|e| RuntimeError::Setting(format!("allow http to `{host}`: {e}")))?;
             policy.allow_private.push(target);
         }
-        let egress = Egress::new(policy)?;
+        for text in &self.allow_private {
+            let target = text.parse().map_err(|e| RuntimeError::Setting(format!("allow the private `{text}`: {e}")))?;
+            policy.allow_private_https.push(target);
+        }
+        policy.proxy = self.proxy.clone().or(policy.proxy);
+        let named = policy.proxy.is_some();
+        let egress = Egress::new(policy).map_err(|error| match named {
+            true => RuntimeError::Setting(error.to_string()),
+            false => error.into(),
+        })?;
         let key = self.key_here()?;
         let store = self.open_store(lock).await?;
         let clock = Arc::new(HostClock::new(self.clock.clone()));

@@ -3,10 +3,12 @@
 //! Must never show anything of a connection.
 //! Tests: `crates/cli/tests/check.rs`.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use flowdeck::model::app::{AuthKind, OAuthGrant};
-use flowdeck::model::{CardRole, Catalogue};
+use flowdeck::model::{CardDecl, CardRole, Catalogue};
 use flowdeck::{App, Cards};
 use serde_json::json;
 
@@ -46,21 +48,31 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
     let cards = Session::cards_of(globals)?;
     let style = out::style();
     match &apps.command {
-        AppsCommand::List if apps.json => cards.apps().apps().for_each(|app| out::json(&head(app))),
+        AppsCommand::List if apps.json => heads(&cards).iter().for_each(|head| out::json(&head.json())),
         AppsCommand::List => {
-            let rows: Vec<Vec<String>> = cards
-                .apps()
-                .apps()
-                .map(|a| vec![a.file.app.to_string(), a.cards.len().to_string(), a.file.summary.clone()])
-                .collect();
+            let rows = heads(&cards);
+            let rows: Vec<_> =
+                rows.into_iter().map(|head| vec![head.app, head.cards.to_string(), head.summary]).collect();
             out::text(&table(&["app", "cards", "about"], &rows, style));
+        }
+        AppsCommand::Show { app: name } if name == TABLES => {
+            let (head, own) = (tables(&cards), of_family(&cards, TABLES));
+            if apps.json {
+                out::pretty(&json!({ "app": head.json(), "auth": null, "cards": own }));
+            } else {
+                let mut text = format!("{}  {}\n", style.bold(&head.title), head.summary);
+                text.push_str(&wrap(TABLES_MORE, style.text_width(), 2));
+                out::text(&(text + &actions("Actions", own.iter().map(AsRef::as_ref), style)));
+            }
         }
         AppsCommand::Show { app: name } => {
             let Some(app) = cards.apps().app(name) else {
                 bail!(usage(format!("there is no app `{name}`; `flowdeck apps list` names them")));
             };
             if apps.json {
-                out::pretty(&json!({ "app": head(app), "auth": app.auth.as_deref(), "cards": declared(&cards, name) }));
+                out::pretty(
+                    &json!({ "app": Head::of(app).json(), "auth": app.auth.as_deref(), "cards": of_family(&cards, name) }),
+                );
             } else {
                 out::text(&show(app, &session::redirect_uri(globals.redirect_port, &app.file.app), style));
             }
@@ -69,15 +81,45 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
     Ok(End::Fine)
 }
 
-fn head(app: &App) -> serde_json::Value {
-    json!({
-        "app": app.file.app, "title": app.file.title, "summary": app.file.summary, "cards": app.cards.len(),
-    })
+/// The app that has no file: its cards work on rows of this runtime.
+const TABLES: &str = "tables";
+const TABLES_MORE: &str =
+    "It needs no connection: the rows are kept with the runs, and `flowdeck tables` shows and changes them.";
+
+/// What a list says of an app.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    app: String,
+    title: String,
+    summary: String,
+    cards: usize,
 }
 
-fn declared(cards: &Cards, family: &str) -> Vec<serde_json::Value> {
-    let all = cards.cards();
-    all.iter().filter(|c| c.name.family() == family).map(|c| json!(c.as_ref())).collect()
+impl Head {
+    fn of(app: &App) -> Self {
+        let (file, cards) = (&app.file, app.cards.len());
+        Self { app: file.app.to_string(), title: file.title.clone(), summary: file.summary.clone(), cards }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({ "app": self.app, "title": self.title, "summary": self.summary, "cards": self.cards })
+    }
+}
+
+fn tables(cards: &Cards) -> Head {
+    let (title, summary) = ("Tables".to_owned(), "Rows that flows keep in the data folder.".to_owned());
+    Head { app: TABLES.to_owned(), title, summary, cards: of_family(cards, TABLES).len() }
+}
+
+/// All apps by name.
+fn heads(cards: &Cards) -> Vec<Head> {
+    let mut heads: Vec<Head> = cards.apps().apps().map(|app| Head::of(app)).chain([tables(cards)]).collect();
+    heads.sort();
+    heads
+}
+
+fn of_family(cards: &Cards, family: &str) -> Vec<Arc<CardDecl>> {
+    cards.cards().into_iter().filter(|card| card.name.family() == family).collect()
 }
 
 fn show(app: &App, redirect: &str, style: Style) -> String {
@@ -120,13 +162,15 @@ fn show(app: &App, redirect: &str, style: Style) -> String {
         }
     }
     for (role, title) in [(CardRole::Event, "Events"), (CardRole::Action, "Actions")] {
-        let cards: Vec<_> = app.cards.iter().filter(|c| c.role == role).collect();
-        if !cards.is_empty() {
-            out.push_str(&format!("\n{}\n", style.dim(title)));
-            out.push_str(&rows(cards.iter().map(|c| (c.name.as_str(), c.summary.as_str())), style));
-        }
+        out.push_str(&actions(title, app.cards.iter().map(AsRef::as_ref).filter(|c| c.role == role), style));
     }
     out
+}
+
+/// A block of cards; nothing where there are none.
+fn actions<'a>(title: &str, cards: impl Iterator<Item = &'a CardDecl> + Clone, style: Style) -> String {
+    let text = rows(cards.map(|c| (c.name.as_str(), c.summary.as_str())), style);
+    if text.is_empty() { text } else { format!("\n{}\n{text}", style.dim(title)) }
 }
 
 fn rows<'a>(rows: impl Iterator<Item = (&'a str, &'a str)> + Clone, style: Style) -> String {
