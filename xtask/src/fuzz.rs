@@ -35,7 +35,7 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         return Ok(());
     }
     let root = shell::root();
-    let work = root.join("target/fuzz");
+    let work = shell::target().join("fuzz");
     let own = seeds(&root, &work, "own", &[root.join("flows"), root.join("tests/corpus/made")])?;
     let samples = root.parent().map(|p| p.join("shared/corpus")).filter(|f| f.is_dir());
     let samples = samples.map(|folder| seeds(&root, &work, "samples", &[folder])).transpose()?;

@@ -102,13 +102,13 @@ impl NotRun {
     /// An empty list.
     pub(crate) fn begin() -> Result<Self> {
         let path = Self::path();
-        std::fs::create_dir_all(shell::root().join("target"))?;
+        std::fs::create_dir_all(shell::target())?;
         std::fs::write(&path, "")?;
         Ok(Self(path))
     }
 
     pub(crate) fn path() -> PathBuf {
-        shell::root().join("target/did-not-run.txt")
+        shell::target().join("did-not-run.txt")
     }
 
     /// Takes over what was written, each reason once.

@@ -24,6 +24,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
     let mut times = Vec::new();
     let started = Instant::now();
 
+    setup::room()?;
     let set_up = setup::run()?;
     for name in &set_up.missing {
         report.missing(name.clone());
@@ -66,7 +67,7 @@ pub(crate) fn run(only: &[String]) -> Result<()> {
 
 /// What the tests that start our program find in their environment.
 pub(crate) fn environment(command: &mut Command, profile: &str, set_up: &SetUp) {
-    command.env("FLOWDECK_BIN", shell::root().join("target").join(profile).join("flowdeck"));
+    command.env("FLOWDECK_BIN", shell::target().join(profile).join("flowdeck"));
     command.env("FLOWDECK_NOT_RUN", NotRun::path());
     if let Some(folder) = &set_up.npm {
         command.env("FLOWDECK_NPM", folder);
