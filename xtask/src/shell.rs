@@ -30,6 +30,13 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
+/// Builds the program, the tools and all tests. Always everything at once: a part would choose other features of its
+/// dependencies, and build those again.
+pub(crate) fn build_all() -> Result<bool> {
+    let all = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples"];
+    stream(cargo().args(all), |_| {})
+}
+
 /// Whether a program is on the path.
 pub(crate) fn has(program: &str) -> bool {
     let Some(path) = std::env::var_os("PATH") else { return false };

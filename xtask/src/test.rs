@@ -77,9 +77,7 @@ pub(crate) fn environment(command: &mut Command, profile: &str, set_up: &SetUp) 
 /// One build for the program and all tests: the same packages with the same features, so that nothing is built twice.
 /// The soaks' slices are among the tests.
 fn tests(set_up: &SetUp, report: &mut Report) -> Result<()> {
-    let build = ["build", "--workspace", "--lib", "--bins", "--tests", "--examples"];
-    let built = shell::stream(shell::cargo().args(build), |_| {})?;
-    report.check("cargo build --workspace", built);
+    report.check("cargo build --workspace", shell::build_all()?);
     let not_run = NotRun::begin()?;
     let mut command = shell::cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--quiet"]);

@@ -14,6 +14,7 @@ mod check;
 mod connections;
 mod dry;
 mod exports;
+mod exports_loops;
 mod first_minute;
 mod init;
 mod interrupt;

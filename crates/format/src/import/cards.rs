@@ -143,8 +143,8 @@ impl<'v> Builder<'_, 'v, '_> {
                 CardKind::Wait(Wait { until, deadline_ms: None })
             }
             ("control", "spawn" | "run" | "times" | "tryCatch" | "branch")
-            | ("list", "each" | "asyncEach" | "map" | "filter" | "reduce")
-            | ("object", "map") => self.steering(scope, at, id),
+            | ("list", "each" | "asyncEach" | "map" | "filter" | "reduce" | "find" | "sort")
+            | ("object", "each" | "map" | "process") => self.steering(scope, at, id),
             ("object", "pick") => self.pick(scope, at, id),
             ("utility", "exportFlo") => self.export_flow(scope, at, id),
             ("string", "compose") => self.compose(scope, at, id),

@@ -17,6 +17,7 @@ mod order;
 mod policy;
 mod raw;
 mod report;
+mod searching;
 mod secrets;
 mod source;
 mod steering;

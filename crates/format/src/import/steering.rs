@@ -16,9 +16,19 @@ use super::source::Source;
 use crate::limits::CONCURRENCY_MAX;
 
 /// The names inside a loop.
-struct Inside {
-    item: CardId,
-    index: CardId,
+pub(super) struct Inside {
+    pub(super) item: CardId,
+    pub(super) index: CardId,
+}
+
+/// One round of a loop over a helper.
+pub(super) struct Round {
+    /// The card that calls it.
+    pub(super) call: Option<Card>,
+    /// Its whole result.
+    pub(super) whole: Source,
+    /// The only value of its result; the whole where there are more.
+    pub(super) single: Source,
 }
 
 impl<'v> Builder<'_, 'v, '_> {
@@ -40,7 +50,10 @@ impl<'v> Builder<'_, 'v, '_> {
             ("control", "times") => self.times(scope, at, id),
             ("control", "tryCatch") => self.if_error(scope, at, id),
             ("control", "branch") => self.else_if(scope, at, id),
-            ("list", "each" | "asyncEach") => self.for_each(scope, at, id),
+            ("list" | "object", "each") | ("list", "asyncEach") => self.for_each(scope, at, id),
+            ("object", "process") => self.new_object(scope, at, id),
+            ("list", "find") => self.find(scope, at, id),
+            ("list", "sort") => self.sort(scope, at, id),
             _ => self.made_list(scope, at, id),
         }
     }
@@ -137,7 +150,7 @@ impl<'v> Builder<'_, 'v, '_> {
         with
     }
 
-    fn each(&mut self, scope: &Scope<'v>, at: usize, items: Mapping, inside: &Inside) -> Each {
+    pub(super) fn each(&mut self, scope: &Scope<'v>, at: usize, items: Mapping, inside: &Inside) -> Each {
         let concurrency = match self.input(scope, at, "", "concurrency") {
             Some(Given::Literal(value)) => value.as_u64().unwrap_or(1).clamp(1, CONCURRENCY_MAX),
             _ => 1,
@@ -158,19 +171,24 @@ impl<'v> Builder<'_, 'v, '_> {
         }
     }
 
-    fn inside(&mut self) -> Inside {
+    pub(super) fn inside(&mut self) -> Inside {
         Inside { item: self.ids.id("each item"), index: self.ids.id("position") }
     }
 
-    fn list(&self, scope: &Scope<'v>, at: usize, key: &str) -> Source {
-        self.input(scope, at, "", key).map_or_else(Source::null, Given::source)
+    /// What a loop goes over: a list, or the keys and values of an object.
+    pub(super) fn items(&self, scope: &Scope<'v>, at: usize) -> Source {
+        let given = |key| self.input(scope, at, "", key).map_or_else(Source::null, Given::source);
+        match scope.level.cards[at].family {
+            "object" => given("object").through("pairs"),
+            _ => given("list"),
+        }
     }
 
     fn for_each(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[at];
         let inside = self.inside();
-        let items = self.list(scope, at, "list").mapping();
+        let items = self.items(scope, at).mapping();
         let each = self.each(scope, at, items, &inside);
         let on_error = if raw.method == "each" { OnLoopError::Stop } else { OnLoopError::GoOn };
         let embedded = raw.input("", "flo").filter(|f| f.data.is_object());
@@ -216,27 +234,30 @@ impl<'v> Builder<'_, 'v, '_> {
         CardKind::Times { count, name: inside.index, concurrency, lane: Lane { cards, give: Mappings::new() } }
     }
 
+    /// The call of the helper for one item, and what it results in.
+    pub(super) fn round(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, inside: &Inside) -> Option<Round> {
+        let flow = self.helper(scope, at, id)?;
+        let head = &self.import.heads[flow];
+        self.import.results_read.insert(head.name.clone());
+        let keys = head.returns.clone().unwrap_or_else(|| head.last_outputs.clone());
+        let call = self.call_card(scope, at, id, inside);
+        let result = call.as_ref().map(|c| c.id.to_string()).unwrap_or_default();
+        let whole = Source::place(&result, []);
+        let single = match keys.as_slice() {
+            [key] => Source::place(&result, [key.as_str()]),
+            _ => whole.clone(),
+        };
+        Some(Round { call, whole, single })
+    }
+
     /// Map, filter, reduce, and map to list over an object.
     fn made_list(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[at];
         let inside = self.inside();
-        let source = match raw.family {
-            "object" => self.list(scope, at, "object").through("pairs"),
-            _ => self.list(scope, at, "list"),
-        };
-        let each = self.each(scope, at, source.mapping(), &inside);
-        let Some(flow) = self.helper(scope, at, id) else { return lost_call() };
-        let head = &self.import.heads[flow];
-        self.import.results_read.insert(head.name.clone());
-        let keys = head.returns.clone().unwrap_or_else(|| head.last_outputs.clone());
-        let mut call = self.call_card(scope, at, id, &inside);
-        let of_call = |call: &Option<Card>| call.as_ref().map(|c| c.id.to_string()).unwrap_or_default();
-        let whole = Source::place(&of_call(&call), []);
-        let single = match keys.as_slice() {
-            [key] => Source::place(&of_call(&call), [key.as_str()]),
-            _ => whole.clone(),
-        };
+        let items = self.items(scope, at).mapping();
+        let each = self.each(scope, at, items, &inside);
+        let Some(Round { mut call, whole, single }) = self.round(scope, at, id, &inside) else { return lost_call() };
         match raw.method {
             "filter" => {
                 self.gives(scope, at, id, &[]);
@@ -381,7 +402,7 @@ fn argument(field: &RawField<'_>, item: &CardId) -> Source {
 }
 
 /// What stands for a call whose helper is not there.
-fn lost_call() -> CardKind {
+pub(super) fn lost_call() -> CardKind {
     let message = Mapping::Literal("the helper flow that is called here is not in the export".into());
     CardKind::ReturnError { message, status: None, with: Mappings::new(), when: None }
 }

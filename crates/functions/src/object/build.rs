@@ -73,6 +73,17 @@ pub(super) fn cards() -> Vec<Card> {
             .boolean("recursive", "", "Whether objects and lists inside are cleared too.").or(false)
             .example(r#"{"object":{"a":"","b":0,"c":{"d":null}}}"#, r#"{"output":{"b":0,"c":{"d":null}}}"#)
             .example(r#"{"object":{"a":1,"c":{"d":null},"l":[{"x":""},2]},"recursive":true}"#, r#"{"output":{"a":1,"l":[2]}}"#),
+        change("object/filter", "Filter", "Removes keys without a value from an object: null, `\"\"`, `[]` and `{}`.", filter)
+            .help("Objects inside stay as they are; Clear Empty can clear those too.")
+            .example(r#"{"object":{"name":"Ann","age":"","s":{"a":{},"b":1}}}"#, r#"{"output":{"name":"Ann","s":{"a":{},"b":1}}}"#)
+            .example(r#"{"object":{"a":null,"b":false,"c":{}}}"#, r#"{"output":{"b":false}}"#),
+        card("object/collapse", "Collapse", "Makes an object of a list of keys and values.", collapse)
+            .input("list", "", FieldType::object().list(), "Objects `{key, value}`; the last value of a key wins.").required()
+            .help("The inverse of Split.")
+            .gives("output", "", FieldType::object(), "The object.")
+            .example(r#"{"list":[{"key":"foo","value":"bar"},{"key":"n","value":null},{"key":"foo","value":1}]}"#, r#"{"output":{"foo":1,"n":null}}"#)
+            .example(r#"{"list":[]}"#, r#"{"output":{}}"#)
+            .fails(r#"{"list":[{"value":1}]}"#, "item 0 has no `key`"),
         card("object/zip", "Zip", "Makes an object of a list of keys and a list of values.", zip)
             .input("keys", "", Text.list(), "The keys.").required()
             .list("values", "", "The values, by position; null where there are fewer.").required()
@@ -176,6 +187,23 @@ fn keep(call: &mut Call<'_>) -> Result<Fields, Fault> {
 
 fn omit(call: &mut Call<'_>) -> Result<Fields, Fault> {
     some_keys(call, false)
+}
+
+fn filter(call: &mut Call<'_>) -> Result<Fields, Fault> {
+    let mut object = call.take_object("object")?;
+    clear(&mut object, false, 0);
+    Ok(Fields::one("output", object))
+}
+
+fn collapse(call: &mut Call<'_>) -> Result<Fields, Fault> {
+    let mut out = Map::new();
+    for (at, mut pair) in call.take_list("list")?.into_iter().enumerate() {
+        let Some(key) = pair.get("key").filter(|key| !key.is_null()).map(|key| value::text(key).into_owned()) else {
+            return Err(Fault::bad_input(format!("item {at} has no `key`")));
+        };
+        out.insert(key, pair.get_mut("value").map(Value::take).unwrap_or_default());
+    }
+    Ok(Fields::one("output", out))
 }
 
 fn clear_empty(call: &mut Call<'_>) -> Result<Fields, Fault> {

@@ -39,6 +39,15 @@ const fn flow(card: &'static str, title: &'static str, form: &'static str) -> Ke
     Kernel { card, title, home: Home::Flow(form) }
 }
 
+/// Documented cards that no known export has and no function card serves, by their pages in Okta's function reference.
+/// Paginate and Pause of the API Connector are not among them: only the Connector Builder offers those.
+pub const DOCUMENTED: &[Kernel] = &[
+    flow("list/find", "Find Custom", "`reduce` that asks until something is found"),
+    flow("list/sort", "Sort Custom", "`map`, `list/sortBy` and `list/pluck`"),
+    flow("object/each", "For Each", "`for_each` over `{key, value}`"),
+    flow("object/process", "Map", "`reduce` over `{key, value}`"),
+];
+
 /// All kernel cards that are known from exports.
 #[rustfmt::skip]
 pub const KERNEL: &[Kernel] = &[
