@@ -1,15 +1,17 @@
-//! The process dies at any operation of its store, once or twice: no run is lost, nothing happens twice.
+//! The process dies at any operation of its store, or lives while that operation fails, once or twice: no run is lost,
+//! nothing happens twice, and nothing was told that is not on the disk.
 //!
 //! Must never let a case pass that did not reach its end.
 //! Tests: these. `FLOWDECK_SOAK_CRASH_POINTS` sets how many cases run; every single crash comes before double ones.
 
+mod client;
 mod flows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use flowdeck_engine::ports::Space;
-use flowdeck_engine::{EngineError, EntryKind, Limits, RunSummary, Settlement, Start, Status, WaitReason};
+use flowdeck_engine::ports::{Space, StoreError};
+use flowdeck_engine::{EngineError, EntryKind, Limits, Status};
 use flowdeck_model::table::TableOp;
 use flowdeck_model::{Fields, Flow, Value};
 use flowdeck_sim::{StoreFault, World};
@@ -17,11 +19,15 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
+use client::Client;
+
 /// Cases of the gate's slice.
 const SLICE: usize = 400;
+const FAULTS: [StoreFault; 4] =
+    [StoreFault::DieBefore, StoreFault::DieAfter, StoreFault::FailBefore, StoreFault::FailAfter];
 const SEED: u64 = 20_260_131;
 
-/// A crash: at which operation of its process, and whether that one still took effect.
+/// A crash or failure: at which operation of its process, and what becomes of that one.
 type Crash = (u64, StoreFault);
 
 /// What a run leaves behind that must be the same with and without crashes.
@@ -34,7 +40,7 @@ struct Outcome {
 }
 
 #[test]
-fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
+fn a_crash_or_a_failure_at_any_operation_loses_nothing_and_repeats_nothing() {
     let size = std::env::var("FLOWDECK_SOAK_CRASH_POINTS").ok().map_or(SLICE, |text| text.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
@@ -48,7 +54,7 @@ fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
             let children = if *name == "children" { 4 } else { 0 };
             assert_eq!(outcome.statuses.len(), 1 + children, "{name}: {outcome:?}");
             for n in 1..=operations {
-                singles.extend([StoreFault::DieBefore, StoreFault::DieAfter].map(|fault| (at, vec![(n, fault)])));
+                singles.extend(FAULTS.map(|fault| (at, vec![(n, fault)])));
             }
             known.push((outcome, operations));
         }
@@ -59,10 +65,7 @@ fn a_crash_at_any_operation_loses_nothing_and_repeats_nothing() {
         let mut cases: Vec<_> = singles.into_iter().take(take).collect();
         while cases.len() < size {
             let at = random.random_range(0..flows.len());
-            let mut crash = || {
-                let fault = if random.random() { StoreFault::DieBefore } else { StoreFault::DieAfter };
-                (random.random_range(1..=known[at].1), fault)
-            };
+            let mut crash = || (random.random_range(1..=known[at].1), FAULTS[random.random_range(0..FAULTS.len())]);
             let crashes = vec![crash(), crash()];
             cases.push((at, crashes));
         }
@@ -86,7 +89,7 @@ fn world() -> World {
 async fn calm(name: &str, build: fn(&World) -> Arc<Flow>) -> (Outcome, u64) {
     let mut world = world();
     let flow = build(&world);
-    assert_eq!(to_end(&mut world, &flow, &[]).await, 0);
+    assert_eq!(to_end(name, &mut world, &flow, &[]).await, 0);
     (outcome(name, &world).await, world.store.operations())
 }
 
@@ -97,89 +100,43 @@ async fn check(case: &str, build: fn(&World) -> Arc<Flow>, crashes: &[Crash], ex
         world.store.take_turns();
     }
     let flow = build(&world);
-    let crashed = to_end(&mut world, &flow, crashes).await;
+    let crashed = to_end(case, &mut world, &flow, crashes).await;
     let found = outcome(case, &world).await;
     assert_eq!(&found, expected, "{case}");
     crashed
 }
 
-/// Starts the flow as a client does that repeats what was not acknowledged, and helps it to its end.
-async fn to_end(world: &mut World, flow: &Arc<Flow>, crashes: &[Crash]) -> usize {
-    let mut crashes = crashes.iter();
+/// Helps the flow to its end, through crashes and failures. Answers how many there were.
+async fn to_end(case: &str, world: &mut World, flow: &Arc<Flow>, crashes: &[Crash]) -> usize {
+    let mut client = Client::new(world, flow);
     let mut crashed = 0;
-    loop {
-        if let Some((n, fault)) = crashes.next() {
+    for next in crashes.iter().map(Some).chain(std::iter::repeat(None)) {
+        if let Some((n, fault)) = next {
             world.store.fail_at(*n, *fault);
         }
-        match attempt(world, flow).await {
-            Ok(()) => {
-                world.store.spare();
-                return crashed;
-            }
-            Err(error) => {
-                assert!(world.store.is_dead(), "an error without a crash: {error}");
-                crashed += 1;
-                world.restart();
-            }
-        }
-    }
-}
-
-async fn attempt(world: &World, flow: &Arc<Flow>) -> Result<(), EngineError> {
-    world.engine.recover().await?;
-    let mut start = Start::new(flow.clone(), Fields::from_value(json!({"list": [1, 2, 3, 4]})));
-    start.idempotency_key = Some("once".into());
-    world.engine.start_and_wait(start).await?;
-    for _ in 0..100 {
-        world.engine.run_until_idle().await?;
-        let open: Vec<_> = runs(world).await?.into_iter().filter(|r| !r.status.is_ended()).collect();
-        if open.is_empty() {
-            return Ok(());
-        }
-        for run in open {
-            help(world, &run).await?;
-        }
-    }
-    panic!("a run is stuck: {:#?}", runs(world).await?);
-}
-
-async fn runs(world: &World) -> Result<Vec<RunSummary>, EngineError> {
-    Ok(world.engine.runs(&Default::default(), None, 100).await?.runs)
-}
-
-/// Does what people and time do.
-async fn help(world: &World, run: &RunSummary) -> Result<(), EngineError> {
-    for wait in &run.waits {
-        let done = match &wait.reason {
-            WaitReason::Connection { .. } => {
-                world.authorizer.grant("acme", "alice");
-                Ok(())
-            }
-            WaitReason::Approval { .. } => world.engine.approve(run.id, Some(wait.path.clone()), "eve", "").await,
-            WaitReason::Signal { name } => world.engine.signal(run.id, name, json!(1)).await,
-            WaitReason::Time { .. } | WaitReason::Retry { .. } => {
-                world.clock.advance(60_000);
-                world.engine.run_due().await.map(drop)
-            }
-            WaitReason::InDoubt { .. } => {
-                let step = format!("{}/{}/", run.id, wait.path);
-                let done =
-                    world.cards.performed.lock().iter().find(|p| p.happened && p.key.starts_with(&step)).cloned();
-                let truth = done.map_or(Settlement::DidNot, |p| Settlement::Happened(Fields::from_value(p.inputs)));
-                world.engine.settle(run.id, wait.path.clone(), truth).await
-            }
+        let Err(error) = client.attempt(case, world).await else {
+            world.store.spare();
+            break;
         };
-        match done {
-            // Another wait of the same run was helped already, and it went on.
-            Ok(()) | Err(EngineError::NotNow { .. }) => {}
-            Err(error) => return Err(error),
+        crashed += 1;
+        let lives = next.is_some_and(|(_, fault)| fault.lives());
+        if !world.store.is_dead() {
+            // A refused read: the same process goes on as if nothing had been.
+            assert!(matches!(error, EngineError::Store(StoreError::Io { .. })), "{case}: without a crash: {error:?}");
+            continue;
         }
+        if lives {
+            client.finds_poison(case, world, &error).await;
+        }
+        world.restart();
+        client.restarted(case, world).await;
     }
-    Ok(())
+    client.finds_all(case, world).await;
+    crashed
 }
 
 async fn outcome(case: &str, world: &World) -> Outcome {
-    let runs = runs(world).await.unwrap();
+    let runs = client::runs(world).await.unwrap();
     for space in [Space::States, Space::Ready, Space::Timers, Space::Waits, Space::Inbox, Space::Chunks] {
         assert_eq!(world.store.count(space), 0, "{case}: {space:?} must be empty at the end");
     }

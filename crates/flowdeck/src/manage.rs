@@ -3,7 +3,8 @@
 //! Must never hold a rule: the engine decides.
 //! Tests: `tests/runtime.rs`.
 
-use flowdeck_engine::{Entry, RunFilter, RunPage, RunView, Settlement};
+use flowdeck_engine::tables::{describe, list_tables};
+use flowdeck_engine::{EngineError, Entry, RunFilter, RunPage, RunView, Settlement};
 use flowdeck_model::table::{TableDecl, TableOp};
 use flowdeck_model::{CardId, Fields, RunId, StepPath, TableName, Value};
 
@@ -107,17 +108,17 @@ impl Runtime {
     /// All tables.
     ///
     /// # Errors
-    /// [`RuntimeError::Table`] where they cannot be read.
+    /// [`RuntimeError::Table`] where they are damaged; [`RuntimeError::Store`].
     pub async fn tables(&self) -> Result<Vec<TableDecl>, RuntimeError> {
-        flowdeck_engine::tables::list_tables(self.engine().store().as_ref()).await.map_err(RuntimeError::Table)
+        Ok(list_tables(self.engine().store().as_ref()).await.map_err(EngineError::from)?)
     }
 
     /// A table's columns; `None` where there is no such table.
     ///
     /// # Errors
-    /// [`RuntimeError::Table`] where it cannot be read.
+    /// [`RuntimeError::Table`] where it is damaged; [`RuntimeError::Store`].
     pub async fn table(&self, name: &TableName) -> Result<Option<TableDecl>, RuntimeError> {
-        flowdeck_engine::tables::describe(self.engine().store().as_ref(), name).await.map_err(RuntimeError::Table)
+        Ok(describe(self.engine().store().as_ref(), name).await.map_err(EngineError::from)?)
     }
 
     /// Carries out an operation on a table, whole or not at all; answers its outputs.

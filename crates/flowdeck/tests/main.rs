@@ -11,6 +11,7 @@ mod exports;
 mod folders;
 mod open;
 mod people;
+mod poison;
 mod prompts;
 mod recording;
 mod rehearsal;

@@ -14,13 +14,26 @@ use parking_lot::Mutex;
 
 type Keys = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
 
-/// What happens at the chosen operation, and to every later one of this opening.
+/// What happens at the chosen operation, and (but for a refused read) to every later one of this opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The process dies before the operation took effect.
     DieBefore,
     /// It took effect, but nobody learned so.
     DieAfter,
+    /// The process lives. A read is refused, this once; a commit fails on the disk and leaves nothing there, and the
+    /// store is poisoned: it answers nothing any more.
+    FailBefore,
+    /// As [`Fault::FailBefore`], but the commit that failed is on the disk all the same.
+    FailAfter,
+}
+
+impl Fault {
+    /// Whether the process goes on after it.
+    #[must_use]
+    pub fn lives(self) -> bool {
+        matches!(self, Self::FailBefore | Self::FailAfter)
+    }
 }
 
 /// What survives a crash.
@@ -82,7 +95,7 @@ impl FakeStore {
         Self::open(self.disk.clone())
     }
 
-    /// Operation number `n` (from 1) ends as `fault` says, and so does every later one.
+    /// Operation number `n` (from 1) ends as `fault` says, and (but for a refused read) so does every later one.
     pub fn fail_at(&self, n: u64, fault: Fault) {
         *self.rule.lock() = Some((n, fault));
     }
@@ -201,10 +214,25 @@ impl FakeStore {
         match *self.rule.lock() {
             Some((at, fault)) if n >= at => {
                 self.kill();
-                (fault == Fault::DieAfter, false)
+                (matches!(fault, Fault::DieAfter | Fault::FailAfter), false)
             }
             _ => (true, true),
         }
+    }
+
+    /// Whether a read may be answered.
+    fn begin_read(&self) -> Result<(), StoreError> {
+        let next = self.operations() + 1;
+        let refused = self.rule.lock().take_if(|(at, fault)| fault.lives() && next >= *at).is_some();
+        if refused && !self.is_dead() {
+            self.operations.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::Io {
+                folder: "sim".into(),
+                what: "read".into(),
+                cause: "the simulation refuses it".into(),
+            });
+        }
+        if self.begin().1 { Ok(()) } else { Err(self.dead()) }
     }
 
     fn commit_now(&self, delta: Delta) -> Result<(), StoreError> {
@@ -273,18 +301,12 @@ impl Store for FakeStore {
     }
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let (_, answers) = self.begin();
-        if !answers {
-            return Err(self.dead());
-        }
+        self.begin_read()?;
         Ok(self.disk.keys.lock().get(&(space, key.to_vec())).cloned())
     }
 
     async fn scan(&self, scan: Scan) -> Result<Vec<KeyValue>, StoreError> {
-        let (_, answers) = self.begin();
-        if !answers {
-            return Err(self.dead());
-        }
+        self.begin_read()?;
         let keys = self.disk.keys.lock();
         let fits = |key: &[u8]| {
             key.starts_with(&scan.prefix)

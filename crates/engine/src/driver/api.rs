@@ -9,6 +9,7 @@ use flowdeck_model::{CardName, Fault, Fields, Flow, FlowHash, Millis, PromptId, 
 
 use crate::machine::program::CompileError;
 use crate::ports::{Authorizer, CardHost, Clock, Store, StoreError, Vault};
+use crate::tables::TableError;
 use crate::wire::WireError;
 use crate::wire::entry::WaitReason;
 use crate::wire::record::Status;
@@ -258,4 +259,13 @@ pub enum EngineError {
     /// A defect of ours.
     #[error("internal: {0}")]
     Internal(String),
+}
+
+impl From<TableError> for EngineError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Fault(fault) => Self::Table(fault),
+            TableError::Store(error) => Self::Store(error),
+        }
+    }
 }

@@ -197,9 +197,10 @@ impl Inner {
             tasks.spawn(self.clone().drive_apart(run));
         }
         while let Some(joined) = tasks.join_next().await {
-            match joined {
-                Ok((run, result)) => self.judge(run, result).await?,
-                Err(error) => return Err(EngineError::Internal(format!("a drive ended badly: {error}"))),
+            if let Err(error) = self.joined(joined).await {
+                // The others are let go; who looks again finds them free.
+                tasks.shutdown().await;
+                return Err(error);
             }
         }
         Ok(())

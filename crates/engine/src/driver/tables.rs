@@ -13,7 +13,7 @@ use super::live::Live;
 use crate::machine::event::StepEvent;
 use crate::machine::state::FrameId;
 use crate::ports::{Delta, StoreError};
-use crate::tables::{self, TablePlan};
+use crate::tables::{self, TableError, TablePlan};
 
 /// How often a plan is made again because somebody else changed the rows meanwhile.
 const PLANS_MAX: u32 = 16;
@@ -22,10 +22,13 @@ const PLANS_MAX: u32 = 16;
 const TABLED_MAX: usize = 10_000;
 
 /// Why there is no (further) plan.
-struct Refused {
-    fault: Fault,
+enum Refused {
+    /// The operation is at fault.
+    Fault(Fault),
     /// Not now.
-    transient: bool,
+    Contended(Fault),
+    /// Nothing was found out: the run stays as it is.
+    Store(StoreError),
 }
 
 impl Inner {
@@ -33,18 +36,24 @@ impl Inner {
     async fn next_plan(&self, op: &TableOp, made: &mut u32) -> Result<TablePlan, Refused> {
         if *made >= PLANS_MAX {
             let fault = Fault::new(FaultCode::TableError, "the rows kept changing while they were written");
-            return Err(Refused { fault: fault.remedy("try again"), transient: true });
+            return Err(Refused::Contended(fault.remedy("try again")));
         }
         *made += 1;
         let plan = tables::plan(self.parts.store.as_ref(), op, self.parts.clock.now(), self.random()).await;
-        plan.map_err(|fault| Refused { fault, transient: false })
+        plan.map_err(|error| match error {
+            TableError::Fault(fault) => Refused::Fault(fault),
+            TableError::Store(error) => Refused::Store(error),
+        })
     }
 
     /// Carries an operation out for a caller outside runs; durable when it returns.
     pub(super) async fn table_op(&self, op: &TableOp) -> Result<Fields, EngineError> {
         let mut made = 0;
         loop {
-            let plan = self.next_plan(op, &mut made).await.map_err(|refused| EngineError::Table(refused.fault))?;
+            let plan = self.next_plan(op, &mut made).await.map_err(|refused| match refused {
+                Refused::Fault(fault) | Refused::Contended(fault) => EngineError::Table(fault),
+                Refused::Store(error) => EngineError::Store(error),
+            })?;
             let mut delta = Delta::new(self.parts.store.epoch());
             (delta.preconditions, delta.ops) = (plan.preconditions, plan.ops);
             if delta.ops.is_empty() {
@@ -86,12 +95,16 @@ impl Live {
                     Err(error) if is_conflict(&error) => {}
                     done => return done,
                 },
-                Err(Refused { fault, transient }) => {
-                    self.feed_step(frame, StepEvent::Failed { fault, transient, retry_after_ms: None });
-                    return Ok(());
-                }
+                Err(Refused::Store(error)) => return Err(error.into()),
+                Err(Refused::Fault(fault)) => return self.refuse(frame, fault, false),
+                Err(Refused::Contended(fault)) => return self.refuse(frame, fault, true),
             }
         }
+    }
+
+    fn refuse(&mut self, frame: FrameId, fault: Fault, transient: bool) -> Result<(), EngineError> {
+        self.feed_step(frame, StepEvent::Failed { fault, transient, retry_after_ms: None });
+        Ok(())
     }
 
     /// The step is done in the commit that changes the rows; where they changed meanwhile, nothing has happened.

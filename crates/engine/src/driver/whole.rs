@@ -1,12 +1,13 @@
-//! Work that its caller may let go half-way: a timeout around it, a race that it lost.
+//! Work that may end half-way: its caller lets it go (a timeout around it, a race that it lost), or the store fails it.
 //!
 //! Must never leave a run that can go on unnamed: what was let go is looked for again.
-//! Tests: `tests/driver/letgo.rs`.
+//! Tests: `tests/driver/letgo.rs`, `tests/crash.rs`.
 
 use std::sync::Arc;
 
 use super::api::EngineError;
 use super::inner::Inner;
+use crate::ports::StoreError;
 
 /// Work under way; dropped before it is over, everything that may go on is looked for again.
 pub(super) struct UnderWay {
@@ -41,7 +42,16 @@ impl Inner {
     ) -> Result<T, EngineError> {
         let under_way = UnderWay::begin(self);
         let result = work.await;
-        under_way.over();
+        match &result {
+            // A full disk refuses what is new; it was not taken out of any queue, or has its mark in the store.
+            Err(EngineError::Store(StoreError::Full { .. })) => {
+                under_way.over();
+                self.look_into_store();
+            }
+            // What a failed read took out of the queues is named nowhere any more.
+            Err(EngineError::Store(_) | EngineError::Internal(_)) => drop(under_way),
+            _ => under_way.over(),
+        }
         result
     }
 }

@@ -7,8 +7,9 @@ use flowdeck_model::table::{Column, TableDecl};
 use flowdeck_model::{Fault, FaultCode, TableName};
 use serde::{Deserialize, Serialize};
 
+use super::error::TableError;
 use super::{COLUMNS_MAX, TABLES_MAX};
-use crate::ports::store::{Scan, Space, Store, StoreError};
+use crate::ports::store::{Scan, Space, Store};
 
 /// What a definition's key begins with; keys of upserts begin with [`CLAIM`].
 const DEFINITION: u8 = b'd';
@@ -41,10 +42,6 @@ pub(super) fn fault(message: impl Into<String>) -> Fault {
 
 pub(super) fn limit(message: impl Into<String>) -> Fault {
     Fault::new(FaultCode::LimitReached, message)
-}
-
-pub(super) fn store_fault(error: &StoreError) -> Fault {
-    fault(format!("the table could not be read: {error}"))
 }
 
 pub(super) fn encode<T: Serialize>(record: &T) -> Result<Vec<u8>, Fault> {
@@ -81,19 +78,19 @@ impl Definition {
 }
 
 /// Reads a table, if there is one.
-pub(super) async fn find(store: &dyn Store, name: &TableName) -> Result<Option<Table>, Fault> {
+pub(super) async fn find(store: &dyn Store, name: &TableName) -> Result<Option<Table>, TableError> {
     let key = key_of(name);
-    let Some(bytes) = store.get(Space::Tables, &key).await.map_err(|e| store_fault(&e))? else { return Ok(None) };
+    let Some(bytes) = store.get(Space::Tables, &key).await? else { return Ok(None) };
     let definition = serde_json::from_slice(&bytes)
         .map_err(|e| fault(format!("the definition of table `{name}` cannot be read: {e}")))?;
     Ok(Some(Table { definition, key, bytes }))
 }
 
 /// Reads a table that must exist.
-pub(super) async fn need(store: &dyn Store, name: &TableName) -> Result<Table, Fault> {
-    find(store, name).await?.ok_or_else(|| {
-        fault(format!("there is no table `{name}`")).remedy("define it first, or correct the name on the card")
-    })
+pub(super) async fn need(store: &dyn Store, name: &TableName) -> Result<Table, TableError> {
+    let unknown =
+        || fault(format!("there is no table `{name}`")).remedy("define it first, or correct the name on the card");
+    Ok(find(store, name).await?.ok_or_else(unknown)?)
 }
 
 /// The definition after `decl` was added to what is there; `None` where nothing changes.
@@ -135,9 +132,9 @@ pub(super) fn merged(
 }
 
 /// Every definition, in order of name, with its key and bytes.
-pub(super) async fn all(store: &dyn Store) -> Result<Vec<Table>, Fault> {
+pub(super) async fn all(store: &dyn Store) -> Result<Vec<Table>, TableError> {
     let scan = Scan::prefix(Space::Tables, [DEFINITION], TABLES_MAX);
-    let records = store.scan(scan).await.map_err(|e| store_fault(&e))?;
+    let records = store.scan(scan).await?;
     records
         .into_iter()
         .map(|(key, bytes)| {
@@ -151,15 +148,15 @@ pub(super) async fn all(store: &dyn Store) -> Result<Vec<Table>, Fault> {
 /// Every table, in order of name.
 ///
 /// # Errors
-/// `table-error` when the store cannot be read.
-pub async fn list_tables(store: &dyn Store) -> Result<Vec<TableDecl>, Fault> {
+/// `table-error` when what is stored is damaged; the store's error when it cannot answer.
+pub async fn list_tables(store: &dyn Store) -> Result<Vec<TableDecl>, TableError> {
     Ok(all(store).await?.into_iter().map(|t| t.definition.decl).collect())
 }
 
 /// One table's name and columns, if it exists.
 ///
 /// # Errors
-/// `table-error` when the store cannot be read.
-pub async fn describe(store: &dyn Store, name: &TableName) -> Result<Option<TableDecl>, Fault> {
+/// `table-error` when what is stored is damaged; the store's error when it cannot answer.
+pub async fn describe(store: &dyn Store, name: &TableName) -> Result<Option<TableDecl>, TableError> {
     Ok(find(store, name).await?.map(|t| t.definition.decl))
 }

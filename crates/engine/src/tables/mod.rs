@@ -5,6 +5,7 @@
 
 mod coerce;
 mod definition;
+mod error;
 mod filter;
 mod plan;
 mod row;
@@ -15,6 +16,7 @@ mod sweep;
 mod tests;
 
 pub use definition::{describe, list_tables};
+pub use error::TableError;
 pub use plan::{TablePlan, plan};
 pub use sweep::sweep;
 

@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::ANSWER_BYTES_MAX;
 use super::coerce::coerce;
-use super::definition::{Table, encode, fault, find, key_of, limit, merged, need, store_fault};
+use super::definition::{Table, encode, fault, find, key_of, limit, merged, need};
+use super::error::TableError;
 use super::filter::{Filter, equal, named, order};
 use super::row::{Record, Row, RowId, own_name};
 use super::scan;
@@ -36,8 +37,8 @@ pub struct TablePlan {
 ///
 /// # Errors
 /// `table-error` for an unknown table or column, `not-found` for a missing row, `bad-type` for a value that does not
-/// fit, `bad-input` for CSV that cannot be read, `limit-reached` above a limit.
-pub async fn plan(store: &dyn Store, op: &TableOp, now: Millis, random: u128) -> Result<TablePlan, Fault> {
+/// fit, `bad-input` for CSV that cannot be read, `limit-reached` above a limit; the store's error when it cannot answer.
+pub async fn plan(store: &dyn Store, op: &TableOp, now: Millis, random: u128) -> Result<TablePlan, TableError> {
     match op {
         TableOp::Define(decl) => define(store, decl, random).await,
         TableOp::Search { table, filter, sort, descending, offset, limit } => {
@@ -51,27 +52,27 @@ pub async fn plan(store: &dyn Store, op: &TableOp, now: Millis, random: u128) ->
             let mut record = Record::new(now);
             record.set(&table.definition, values)?;
             let last = scan::last_id(store, &table.definition).await?;
-            create(&table, record, RowId::after(last, now, random))
+            Ok(create(&table, record, RowId::after(last, now, random))?)
         }
         TableOp::Update { table, row, values, expected_version } => {
             let (table, row) = need_row(store, table, row).await?;
             if expected_version.is_some_and(|version| version != row.record.version) {
                 let message = format!("row {} is at version {}, not the one expected", row.id, row.record.version);
-                return Err(fault(message).remedy("read the row again and decide anew"));
+                return Err(fault(message).remedy("read the row again and decide anew").into());
             }
-            update(&table, row, values, now)
+            Ok(update(&table, row, values, now)?)
         }
         TableOp::Upsert { table, key, values } => upsert(store, table, key, values, now, random).await,
         TableOp::Increment { table, row, column, by } => {
             let (table, row) = need_row(store, table, row).await?;
             let column = table.definition.column(own_name(column))?;
             if column.kind != ColumnType::Number {
-                return Err(Fault::new(FaultCode::BadType, format!("column `{}` holds no numbers", column.name)));
+                return Err(Fault::new(FaultCode::BadType, format!("column `{}` holds no numbers", column.name)).into());
             }
             let sum = row.record.values.get(&column.name).and_then(Value::as_f64).unwrap_or(0.0) + by;
             let sum = number(sum).ok_or_else(|| fault(format!("column `{}` would become infinite", column.name)))?;
             let values = Map::from_iter([(column.name.clone(), sum)]);
-            update(&table, row, &values, now)
+            Ok(update(&table, row, &values, now)?)
         }
         TableOp::Delete { table, filter } => delete(store, table, filter).await,
         TableOp::Clear { table } => {
@@ -87,7 +88,7 @@ pub async fn plan(store: &dyn Store, op: &TableOp, now: Millis, random: u128) ->
 }
 
 /// Rows as CSV text, in order of insertion.
-async fn export(store: &dyn Store, table: &TableName, how: &CsvExport) -> Result<TablePlan, Fault> {
+async fn export(store: &dyn Store, table: &TableName, how: &CsvExport) -> Result<TablePlan, TableError> {
     let table = need(store, table).await?;
     let filter = Filter::new(&table.definition, &how.filter)?;
     let mut sheet = Sheet::new(&table.definition, &how.columns, how.delimiter)?;
@@ -142,7 +143,7 @@ fn row_outputs(table: &Table, row: &Row) -> Fields {
     outputs
 }
 
-async fn define(store: &dyn Store, decl: &TableDecl, random: u128) -> Result<TablePlan, Fault> {
+async fn define(store: &dyn Store, decl: &TableDecl, random: u128) -> Result<TablePlan, TableError> {
     let there = find(store, &decl.name).await?;
     let mut changes = Delta::default();
     match &there {
@@ -162,7 +163,12 @@ struct Window<'a> {
     limit: u64,
 }
 
-async fn search(store: &dyn Store, table: &Table, source: &Where, window: &Window<'_>) -> Result<TablePlan, Fault> {
+async fn search(
+    store: &dyn Store,
+    table: &Table,
+    source: &Where,
+    window: &Window<'_>,
+) -> Result<TablePlan, TableError> {
     let filter = Filter::new(&table.definition, source)?;
     if let Some(sort) = window.sort {
         named(&table.definition, sort)?;
@@ -233,7 +239,7 @@ impl PartialEq for Key {
 
 impl Eq for Key {}
 
-async fn read(store: &dyn Store, name: &TableName, id: &str) -> Result<TablePlan, Fault> {
+async fn read(store: &dyn Store, name: &TableName, id: &str) -> Result<TablePlan, TableError> {
     let table = need(store, name).await?;
     let row = match RowId::parse(id) {
         Some(id) => scan::row(store, &table.definition, id).await?,
@@ -249,7 +255,7 @@ async fn read(store: &dyn Store, name: &TableName, id: &str) -> Result<TablePlan
     Ok(finish(Delta::default(), outputs))
 }
 
-async fn need_row(store: &dyn Store, name: &TableName, id: &str) -> Result<(Table, Row), Fault> {
+async fn need_row(store: &dyn Store, name: &TableName, id: &str) -> Result<(Table, Row), TableError> {
     let table = need(store, name).await?;
     let row = match RowId::parse(id) {
         Some(id) => scan::row(store, &table.definition, id).await?,
@@ -259,7 +265,8 @@ async fn need_row(store: &dyn Store, name: &TableName, id: &str) -> Result<(Tabl
     match row {
         Some(row) => Ok((table, row)),
         None => Err(Fault::new(FaultCode::NotFound, format!("table `{name}` has no row with the id `{shown}`"))
-            .remedy("take the `Row ID` from a search, read or create card")),
+            .remedy("take the `Row ID` from a search, read or create card")
+            .into()),
     }
 }
 
@@ -296,11 +303,11 @@ async fn upsert(
     values: &Map<String, Value>,
     now: Millis,
     random: u128,
-) -> Result<TablePlan, Fault> {
+) -> Result<TablePlan, TableError> {
     let table = need(store, name).await?;
     let definition = &table.definition;
     if key.is_empty() {
-        return Err(Fault::bad_input("an upsert needs at least one key column"));
+        return Err(Fault::bad_input("an upsert needs at least one key column").into());
     }
     let mut wanted = Map::new();
     for (column, value) in key {
@@ -309,7 +316,7 @@ async fn upsert(
     }
     wanted.sort_keys();
     let claim = [definition.claims_prefix(definition.generation), Sha256::digest(encode(&wanted)?).to_vec()].concat();
-    let claimed = store.get(Space::Tables, &claim).await.map_err(|e| store_fault(&e))?;
+    let claimed = store.get(Space::Tables, &claim).await?;
 
     let fits = |row: &Row| wanted.iter().all(|(column, value)| equal(&row.value_of(column), value));
     let mut found = match claimed.as_deref().and_then(RowId::of_key) {
@@ -352,7 +359,7 @@ async fn upsert(
     Ok(plan)
 }
 
-async fn delete(store: &dyn Store, name: &TableName, source: &Where) -> Result<TablePlan, Fault> {
+async fn delete(store: &dyn Store, name: &TableName, source: &Where) -> Result<TablePlan, TableError> {
     let table = need(store, name).await?;
     let definition = &table.definition;
     let filter = Filter::new(definition, source)?;
@@ -411,7 +418,7 @@ async fn import(
     replace: bool,
     now: Millis,
     random: u128,
-) -> Result<TablePlan, Fault> {
+) -> Result<TablePlan, TableError> {
     let table = need(store, name).await?;
     let rows = sheet::read(&table.definition, text)?;
     let last = scan::last_id(store, &table.definition).await?;

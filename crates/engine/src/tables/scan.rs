@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use flowdeck_model::Fault;
 
 use super::ROWS_SCANNED_MAX;
-use super::definition::{Definition, limit, store_fault};
+use super::definition::{Definition, limit};
+use super::error::TableError;
 use super::row::{Row, RowId};
 use crate::ports::store::{Scan, Space, Store};
 
@@ -20,18 +21,18 @@ pub(super) fn key_of(definition: &Definition, id: RowId) -> Vec<u8> {
 }
 
 /// One row, if it is there.
-pub(super) async fn row(store: &dyn Store, definition: &Definition, id: RowId) -> Result<Option<Row>, Fault> {
+pub(super) async fn row(store: &dyn Store, definition: &Definition, id: RowId) -> Result<Option<Row>, TableError> {
     let key = key_of(definition, id);
-    let bytes = store.get(Space::Rows, &key).await.map_err(|e| store_fault(&e))?;
-    bytes.map(|bytes| Row::read(&key, bytes)).transpose()
+    let bytes = store.get(Space::Rows, &key).await?;
+    Ok(bytes.map(|bytes| Row::read(&key, bytes)).transpose()?)
 }
 
 /// The newest row's id.
-pub(super) async fn last_id(store: &dyn Store, definition: &Definition) -> Result<Option<RowId>, Fault> {
+pub(super) async fn last_id(store: &dyn Store, definition: &Definition) -> Result<Option<RowId>, TableError> {
     let mut scan = Scan::prefix(Space::Rows, definition.rows_prefix(definition.generation), 1);
     scan.reverse = true;
     scan.keys_only = true;
-    let found = store.scan(scan).await.map_err(|e| store_fault(&e))?;
+    let found = store.scan(scan).await?;
     Ok(found.first().and_then(|(key, _)| RowId::of_key(key)))
 }
 
@@ -40,13 +41,13 @@ pub(super) async fn each(
     store: &dyn Store,
     definition: &Definition,
     visit: &mut (dyn FnMut(Row) -> Result<ControlFlow<()>, Fault> + Send),
-) -> Result<(), Fault> {
+) -> Result<(), TableError> {
     let mut after = None;
     let mut seen = 0;
     loop {
         let mut scan = Scan::prefix(Space::Rows, definition.rows_prefix(definition.generation), PAGE_ROWS);
         scan.after = after.take();
-        let page = store.scan(scan).await.map_err(|e| store_fault(&e))?;
+        let page = store.scan(scan).await?;
         let whole = page.len() == PAGE_ROWS;
         for (key, bytes) in page {
             seen += 1;
@@ -55,7 +56,8 @@ pub(super) async fn each(
                     "table `{}` has more than {ROWS_SCANNED_MAX} rows to look through",
                     definition.decl.name
                 ))
-                .remedy("look rows up by their id or by upsert key, or delete rows that are no longer needed"));
+                .remedy("look rows up by their id or by upsert key, or delete rows that are no longer needed")
+                .into());
             }
             let row = Row::read(&key, bytes)?;
             after = Some(key);
@@ -70,12 +72,12 @@ pub(super) async fn each(
 }
 
 /// How many rows there are.
-pub(super) async fn count(store: &dyn Store, definition: &Definition) -> Result<usize, Fault> {
+pub(super) async fn count(store: &dyn Store, definition: &Definition) -> Result<usize, TableError> {
     let mut scan = Scan::prefix(Space::Rows, definition.rows_prefix(definition.generation), PAGE_ROWS);
     scan.keys_only = true;
     let mut total = 0;
     loop {
-        let mut page = store.scan(scan.clone()).await.map_err(|e| store_fault(&e))?;
+        let mut page = store.scan(scan.clone()).await?;
         total += page.len();
         if page.len() < PAGE_ROWS {
             return Ok(total);

@@ -3,9 +3,8 @@
 //! Must never touch the current generation.
 //! Tests: `tests.rs` in this folder.
 
-use flowdeck_model::Fault;
-
-use super::definition::{all, encode, store_fault};
+use super::definition::{all, encode};
+use super::error::TableError;
 use crate::ports::store::{Delta, Scan, Space, Store};
 
 /// Most keys removed by one delta.
@@ -14,8 +13,8 @@ const SWEEP_KEYS_MAX: usize = 1_000;
 /// The next deltas to commit, at most one a table; none when nothing is left. A conflict is harmless: ask again.
 ///
 /// # Errors
-/// `table-error` when the store cannot be read.
-pub async fn sweep(store: &dyn Store) -> Result<Vec<Delta>, Fault> {
+/// `table-error` when what is stored is damaged; the store's error when it cannot answer.
+pub async fn sweep(store: &dyn Store) -> Result<Vec<Delta>, TableError> {
     let mut deltas = Vec::new();
     for table in all(store).await? {
         let Some(generation) = table.definition.old.first().copied() else { continue };
@@ -32,7 +31,7 @@ pub async fn sweep(store: &dyn Store) -> Result<Vec<Delta>, Fault> {
             }
             let mut scan = Scan::prefix(space, prefix, room);
             scan.keys_only = true;
-            for (key, _) in store.scan(scan).await.map_err(|e| store_fault(&e))? {
+            for (key, _) in store.scan(scan).await? {
                 delta.delete(space, key);
             }
         }

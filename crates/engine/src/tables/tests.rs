@@ -80,7 +80,11 @@ fn commit(store: &Fake, plan: TablePlan) -> Result<Fields, StoreError> {
 }
 
 fn run(store: &Fake, op: &TableOp, at: i64) -> Result<Fields, flowdeck_model::Fault> {
-    now(plan(store, op, Millis(at), 7)).map(|plan| commit(store, plan).unwrap())
+    let refused = |error| match error {
+        TableError::Fault(fault) => fault,
+        TableError::Store(error) => panic!("{error}"),
+    };
+    now(plan(store, op, Millis(at), 7)).map_err(refused).map(|plan| commit(store, plan).unwrap())
 }
 
 fn name() -> TableName {
