@@ -49,7 +49,7 @@ const SOAKS: &[Soak] = &[
     },
     Soak {
         name: "crash-points",
-        about: "every store operation of 12 flows died at, before and after it took effect, and double crashes",
+        about: "every store operation of 12 flows failed or died at, before and after it took effect, and double ones",
         package: "flowdeck-engine",
         test: "suite",
         module: "crash",
@@ -64,6 +64,15 @@ const SOAKS: &[Soak] = &[
         module: "clocks",
         size: "FLOWDECK_SOAK_CLOCKS",
         full: 10_000,
+    },
+    Soak {
+        name: "schedules",
+        about: "the same for schedules, with clocks set for summer and crashes: each planned time as promised, once",
+        package: "flowdeck",
+        test: "suite",
+        module: "clocks",
+        size: "FLOWDECK_SOAK_CLOCKS",
+        full: 3_000,
     },
     Soak {
         name: "slow",

@@ -88,6 +88,42 @@ async fn check(world: &World, runs: &BTreeMap<RunId, Waits>, over: &mut BTreeMap
     }
 }
 
+/// 2026-07-01T00:00:00Z, before which 23:59:59 comes twice: the clock is set back for a second that was inserted.
+const AFTER_LEAP: Millis = Millis(1_782_864_000_000);
+
+#[tokio::test]
+async fn a_second_that_comes_twice_ends_each_wait_once_and_not_early() {
+    let mut world = World::default();
+    world.clock.jump(AFTER_LEAP.0 - 3_000 - world.clock.now().0);
+    let mut runs = BTreeMap::new();
+    for before_ms in [2_000, 1_000, 500, 1, 0, -1, -1_000] {
+        let due = Millis(AFTER_LEAP.0 - before_ms);
+        let ms = due.since(world.clock.now());
+        for until in [json!({"duration": ms}), json!({"time": due.to_iso()})] {
+            let view = world.engine.start_and_wait(Start::new(waiting(until, None), Fields::new())).await.unwrap();
+            assert_eq!(view.status, Status::Waiting);
+            runs.insert(view.id, Waits { due, ends: Status::Finished });
+        }
+    }
+    let mut over = BTreeMap::new();
+    for step in 0..24 {
+        world.clock.advance(250);
+        if world.clock.now() == AFTER_LEAP && step < 16 {
+            world.clock.jump(-1_000);
+            world.restart();
+            world.engine.recover().await.unwrap();
+        }
+        world.engine.run_due().await.unwrap();
+        world.engine.run_until_idle().await.unwrap();
+        // What ended before the clock was set back stays ended.
+        let running: BTreeMap<_, _> = runs.iter().filter(|(run, _)| !over.contains_key(*run)).collect();
+        let running = running.into_iter().map(|(run, w)| (*run, Waits { due: w.due, ends: w.ends })).collect();
+        check(&world, &running, &mut over, 0).await;
+    }
+    assert_eq!(over.len(), runs.len());
+    assert_eq!(world.engine.next_due().await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn no_timer_is_lost_early_or_twice() {
     let worlds: u64 = std::env::var("FLOWDECK_SOAK_CLOCKS").ok().map_or(60, |n| n.parse().unwrap());

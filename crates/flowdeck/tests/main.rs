@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
 
 mod apps;
+mod clocks;
 mod embedding;
 mod example;
 mod exports;

@@ -76,7 +76,7 @@ impl Runtime {
         for (name, record) in self.records(None, SERVED_MAX).await?.into_iter().filter(|(_, record)| record.on) {
             let flow = self.engine().version(record.hash).await?;
             if matches!(flow.on, Trigger::Schedule(_)) {
-                due.insert(name, next(&record, &flow));
+                due.insert(name, self.wanted(&record, &flow));
             }
         }
         self.agenda().fill(due);
@@ -85,10 +85,17 @@ impl Runtime {
 
     async fn read_some(&self, names: Vec<FlowName>) -> Result<(), RuntimeError> {
         for name in names {
-            let due = self.scheduled(&name).await?.map(|(record, flow, _)| next(&record, &flow));
+            let due = self.scheduled(&name).await?.map(|(record, flow, _)| self.wanted(&record, &flow));
             self.agenda().set(name, due);
         }
         Ok(())
+    }
+
+    /// As [`next`]; at once where the clock was set back while nobody looked: the position must come back with it, or
+    /// nothing starts until the clock has caught up.
+    fn wanted(&self, record: &Record, flow: &Flow) -> Option<Millis> {
+        let now = self.now();
+        if record.on && record.position > now { Some(now) } else { next(record, flow) }
     }
 
     /// A flow that is on and has a schedule.
@@ -115,7 +122,8 @@ impl Runtime {
         }
         // A position ahead of the clock must come back with it, or times would be left out.
         let moves = due.skipped > 0 || !due.starts.is_empty() || record.position > now;
-        let mut times = record.queued.clone();
+        // A time ahead of the clock comes again, as the position does.
+        let mut times: Vec<Millis> = record.queued.iter().copied().filter(|time| *time <= now).collect();
         times.extend(due.starts);
         let (mut started, mut queued, mut last) = (Vec::new(), Vec::new(), record.last);
         for time in times {
