@@ -14,7 +14,7 @@ mod check;
 mod connections;
 mod dry;
 mod exports;
-mod exports_loops;
+mod exports_cards;
 mod first_minute;
 mod init;
 mod interrupt;

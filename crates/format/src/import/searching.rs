@@ -1,7 +1,7 @@
 //! Loops over a helper that no single native card is: Find Custom, Sort Custom, Map of an object.
 //!
 //! Must never call the helper more often than Okta does.
-//! Tests: `crates/cli/tests/exports_loops.rs`.
+//! Tests: `crates/cli/tests/exports_cards.rs`.
 
 use flowdeck_model::flow::{Call, Mappings};
 use flowdeck_model::mapping::Mapping;

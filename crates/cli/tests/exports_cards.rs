@@ -1,4 +1,4 @@
-//! Documented loops over helpers that no sample has: Find Custom, Sort Custom, Map and For Each of an object.
+//! Cards of exports that no sample runs: Find Custom, Sort Custom, the loops over an object, Wait Until.
 //!
 //! Must never touch the network, nor use a real export.
 //! Tests: this is the test.
@@ -187,4 +187,23 @@ fn map_of_an_object_makes_an_object_and_leaves_out_what_returns_nothing() {
 fn for_each_of_an_object_calls_the_helper_for_every_key() {
     let arguments = vec![item("k", "key"), item("v", "value")];
     check(looped("object/each", "renamed", json!({"a": 1}), arguments, &[]), &json!({}));
+}
+
+#[test]
+fn map_to_list_makes_an_item_of_every_key() {
+    let arguments = vec![item("k", "key"), item("v", "value")];
+    let list = json!([{"key": "a", "value": 1}, {"key": "b", "value": [2]}]);
+    let mut main = looped("object/map", "renamed", json!({"a": 1, "b": [2]}), arguments, &[("new list", "object")]);
+    main[1]["node"]["model"]["outputs"]["data"]["new list"]["value"]["collection"] = json!(true);
+    check(main, &json!({"new list": list}));
+}
+
+#[test]
+fn wait_until_goes_on_at_once_where_the_time_has_passed() {
+    let main = vec![
+        card("start", "control/noop", vec![], &[], &[]),
+        card("until", "control/until", vec![field("date", "Date", json!("2001-02-03T04:05:06Z"))], &[], &[]),
+        card("return", "control/return", vec![field("done", "boolean", json!(true))], &[], &[]),
+    ];
+    check(main, &json!({"done": true}));
 }
