@@ -30,7 +30,7 @@ mod watch;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::end::End;
 use crate::options::Globals;
@@ -109,6 +109,8 @@ enum Command {
     Doctor(commands::doctor::Doctor),
     /// Tells what an error code means and what to do.
     Explain(commands::explain::Explain),
+    /// Prints what a shell needs to complete commands and options.
+    Completions(commands::completions::Completions),
 }
 
 fn main() -> ExitCode {
@@ -135,6 +137,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Apps(apps) => commands::apps::run(apps, globals),
         Command::Cards(cards) => commands::cards::run(cards, globals),
         Command::Explain(explain) => commands::explain::run(explain),
+        Command::Completions(completions) => commands::completions::run(completions, Arguments::command()),
         Command::New(new) => wait(commands::new::run(new, globals)),
         Command::Add(add) => wait(commands::add::run(add, globals)),
         Command::Test(test) => wait(commands::test::run(test, globals)),

@@ -20,6 +20,7 @@ mod init;
 mod interrupt;
 mod json;
 mod looking;
+mod operating;
 mod people;
 mod prompt_terminal;
 mod record;

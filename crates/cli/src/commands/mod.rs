@@ -7,6 +7,7 @@ pub(crate) mod add;
 pub(crate) mod apps;
 pub(crate) mod cards;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod connections;
 pub(crate) mod doctor;
