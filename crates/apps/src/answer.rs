@@ -22,6 +22,9 @@ const MESSAGE_CHARS_MAX: usize = 500;
 /// Largest error body kept.
 const ERROR_BODY_BYTES_MAX: usize = 4096;
 
+/// Most values in one JSON answer. Each takes many times its bytes once it is read.
+const VALUES_MAX: usize = 2_000_000;
+
 /// What an answer means.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Verdict {
@@ -36,8 +39,12 @@ pub(crate) enum Verdict {
     Unclear(Fault),
 }
 
-/// The answer as mappings see it: `status`, `headers`, `body` (parsed where it is JSON), `text`.
+/// The answer as mappings see it: `status`, `headers`, `body` (parsed where it is JSON), `text`. One that is `crowded` is
+/// not parsed.
 pub(crate) fn as_value(response: &Response) -> Value {
+    if is_crowded(&response.body) {
+        return json!({ "status": response.status.as_u16(), "crowded": true });
+    }
     let text = String::from_utf8_lossy(&response.body).into_owned();
     let body = serde_json::from_slice::<Value>(&response.body)
         .unwrap_or_else(|_| if text.is_empty() { Value::Null } else { Value::String(text.clone()) });
@@ -49,10 +56,41 @@ pub(crate) fn as_value(response: &Response) -> Value {
     json!({ "status": response.status.as_u16(), "headers": headers, "body": body, "text": text, "size": size })
 }
 
+/// Whether JSON holds more values than may be read.
+fn is_crowded(bytes: &[u8]) -> bool {
+    if !matches!(bytes.trim_ascii_start().first(), Some(b'[' | b'{')) {
+        return false;
+    }
+    let (mut values, mut in_text, mut escaped) = (0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' | b',' if !in_text => values += 1,
+            _ => {}
+        }
+        if values > VALUES_MAX {
+            return true;
+        }
+    }
+    false
+}
+
 /// Judges an answer by the app's rules.
 pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis, writes: bool) -> Verdict {
     let status = answer["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
     let body = &answer["body"];
+    if answer["crowded"] == true {
+        let what = format!("{} answered with more than {VALUES_MAX} values", app.file.title);
+        let fault = Fault::new(FaultCode::BadAnswer, what).status(status);
+        let fault = fault.remedy("ask for less at a time: with a filter, or page by page");
+        return if writes {
+            Verdict::Unclear(fault)
+        } else {
+            Verdict::Failed { fault, retry_after_ms: None, transient: false }
+        };
+    }
     if let Some(auth) = &app.auth {
         if status == 401 || matches_any(&auth.auth_errors.unauthorized, status, body) {
             return Verdict::Refused(Loss::Unauthorized { detail: message(app, status, body) });

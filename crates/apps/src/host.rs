@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flowdeck_egress::{AllowedHosts, AllowedTarget, Credential, Egress, EgressError, Redirects, Request, Sent};
+use flowdeck_egress::{AllowedHosts, AllowedTarget, Credential, Egress, EgressError, Redirects, Request};
 use flowdeck_engine::ports::{Authorized, CardCall, CardOutcome, LookUp};
 use flowdeck_model::{CardName, EffectClass, Fault, FaultCode, Fields, Mapping, Value};
 use serde_json::json;
@@ -23,6 +23,7 @@ use crate::ready::{ReadyAction, ReadyRequest};
 use crate::render::{Rendered, render};
 use crate::scope::Names;
 use crate::tables;
+use crate::unanswered::unanswered;
 
 /// Longest time of one attempt unless the card says otherwise, in milliseconds.
 const TIMEOUT_MS: u64 = 60_000;
@@ -485,13 +486,4 @@ fn turn_page(rendered: &mut Rendered, next: &NextPage, page: &Value) -> Result<(
         }
     }
     Ok(())
-}
-
-/// What no answer means: for a read it failed for now; for a write it is in doubt unless nothing was sent.
-fn unanswered(app: &App, error: &EgressError, reads: bool) -> CardOutcome {
-    let fault = Fault::new(FaultCode::Unreachable, format!("{} could not be reached: {error}", app.file.title));
-    match (error.was_sent(), reads) {
-        (Sent::Maybe, false) => CardOutcome::Unknown(fault),
-        _ => CardOutcome::Failed { fault, retry_after_ms: None, transient: true },
-    }
 }

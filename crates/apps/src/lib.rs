@@ -22,6 +22,7 @@ mod scope;
 mod sheet;
 mod shown;
 mod tables;
+mod unanswered;
 
 pub use builtin::Apps;
 pub use compile::{App, AppFileError};

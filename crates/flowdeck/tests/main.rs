@@ -10,6 +10,7 @@ mod embedding;
 mod example;
 mod exports;
 mod folders;
+mod hostile;
 mod open;
 mod people;
 mod poison;

@@ -107,10 +107,14 @@ async fn answers_that_are_no_data_are_not_taken_for_the_app() {
     check("JSON of another shape", raw_reply(200, "", b"[1, 2]"), "done", "done").await;
     let big = format!("{{\"errorSummary\": \"{}\"}}", "x".repeat(3 << 20));
     check("huge error", raw_reply(400, "", big.as_bytes()), "fails app-error", "fails app-error").await;
+    let crowd = format!("[{}1]", "1,".repeat(2_000_001));
+    check("more values than memory", raw_reply(200, "", crowd.as_bytes()), "fails bad-answer", "in doubt").await;
+    let text = format!("[\"{}\"]", "\\\"[,".repeat(1_000_001));
+    check("a text that looks like many", raw_reply(200, "", text.as_bytes()), "done", "done").await;
     check("no answer", Vec::new(), "passes unreachable", "in doubt").await;
     check("cut answer", b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{".to_vec(), "passes unreachable", "in doubt")
         .await;
-    check("no HTTP", b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "passes unreachable", "in doubt").await;
+    check("no HTTP", b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "passes bad-answer", "in doubt").await;
 }
 
 #[tokio::test]
