@@ -164,6 +164,31 @@ async fn a_helper_in_its_own_file_is_part_of_the_flow() {
 }
 
 #[tokio::test]
+async fn a_run_that_waits_calls_the_helper_as_its_file_was_when_the_run_began() {
+    let calls = "flow: outer\ncards:\n  - wait: { signal: go }\n  - id: inner\n    call_flow: inner\n  - return: { n: \"${inner.n}\" }\nhelpers: { inner: { file: parts/inner.yaml } }\n";
+    let inner = "flow: inner\noutputs: { n: number }\ncards:\n  - return: { n: 1 }\n";
+    let mut place = Place::new(&[]).await;
+    fs::create_dir(place.path("parts")).unwrap();
+    place.write("parts/inner.yaml", inner);
+    place.write("outer.flow.yaml", calls);
+    let name = "outer".parse().unwrap();
+    let mut runs = Vec::new();
+    for n in [1, 22] {
+        place.write("parts/inner.yaml", &inner.replace("n: 1", &format!("n: {n}")));
+        while !place.look().await.contains(&"published outer".to_owned()) {}
+        runs.push((place.runtime.start_served(&name, Default::default(), None, None).await.unwrap().unwrap(), n));
+        place.runtime.run_until_idle().await.unwrap();
+    }
+    fs::remove_file(place.path("parts/inner.yaml")).unwrap();
+    place.restart().await;
+    for (run, n) in runs {
+        place.runtime.signal(run, "go", serde_json::Value::Null).await.unwrap();
+        place.runtime.run_until_idle().await.unwrap();
+        assert_eq!(place.runtime.run_view(run).await.unwrap().output.unwrap().get("n"), &serde_json::json!(n));
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_read_is_not_an_empty_one() {
     let mut place = Place::new(&[("a.flow.yaml", GOOD)]).await;
     place.look().await;

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 
 use crate::driver::common::*;
 
+/// Makes a list of cards that holds these somewhere.
+type Build = fn(Value) -> Value;
+
 /// A place for cards: its name in the table, and what one says where it alone is ended.
 struct Place {
     name: &'static str,
     ended: &'static str,
-    build: fn(Value) -> Value,
+    build: Build,
 }
 
 fn lane(cards: Value) -> Value {
@@ -97,6 +100,36 @@ const PLACES: &[Place] = &[
     },
 ];
 
+/// Other forms of a place, by its name: each ends as the first one does.
+const ALSO: &[(&str, Build)] = &[
+    ("round of `for_each`", |cards| json!([for_each("c", json!([0, 1]), 2, cards, json!({}))])),
+    ("round of `map`, `filter`, `reduce`", |cards| over_two("filter", 1, cards, json!({"keep": true}))),
+    ("round of `map`, `filter`, `reduce`", |cards| over_two("filter", 2, cards, json!({"keep": true}))),
+    ("round of `map`, `filter`, `reduce`", |cards| over_two("reduce", 1, cards, json!({"start": 0, "value": 1}))),
+    // A round that stops carries on what it was given: only the most rounds end this one.
+    ("round of `times`, `while`", |cards| {
+        json!([card(
+            "c",
+            json!({"while": {"start": {"n": 0}, "as": "so", "when": true, "times_max": 2, "lane": lane(cards)}})
+        )])
+    }),
+];
+
+/// Cards for each of two items, under a control card of this kind.
+fn over_two(kind: &str, concurrency: u32, cards: Value, more: Value) -> Value {
+    let mut parts = more;
+    parts["each"] = json!({"items": {"list": [0, 1]}, "as": "item", "concurrency": concurrency});
+    parts["cards"] = cards;
+    json!([card("c", json!({kind: parts}))])
+}
+
+/// The place of a helper that is a run of its own.
+const APART: Place = Place {
+    name: "helper flow on its own (`call_flow_async`)",
+    ended: "the helper's run",
+    build: |_| json!([card("c", json!({"call_flow_async": {"flow": "h", "with": {}}}))]),
+};
+
 fn ends() -> Vec<(&'static str, Value)> {
     vec![
         ("`return`", give_back(json!({"x": 1}))),
@@ -110,7 +143,9 @@ fn ends() -> Vec<(&'static str, Value)> {
 fn verdict(place: &Place, view: &RunView, steps: &[String]) -> String {
     let ran = |name: &str| steps.iter().filter(|s| s.rsplit('.').next() == Some(name)).count();
     assert_eq!(ran("inner"), 0, "a card after the end ran: {steps:?}");
+    let rounds_over = |fault: &flowdeck_model::Fault| fault.code == flowdeck_model::FaultCode::LimitReached;
     match view.status {
+        Status::Failed if view.fault.as_ref().is_some_and(rounds_over) && ran("begin") == 2 => place.ended.into(),
         Status::Failed => "the run fails".into(),
         Status::Finished if ran("after") == 0 => "the flow".into(),
         Status::Finished if ran("caught") == 1 => "the try's cards; its catch lane runs".into(),
@@ -123,14 +158,43 @@ fn verdict(place: &Place, view: &RunView, steps: &[String]) -> String {
 }
 
 async fn observe(place: &Place, end: &Value) -> String {
+    let seen = observe_form(place, place.build, end).await;
+    for (_, build) in ALSO.iter().filter(|(name, _)| *name == place.name) {
+        assert_eq!(observe_form(place, *build, end).await, seen, "another form of {}", place.name);
+    }
+    seen
+}
+
+async fn observe_form(place: &Place, build: Build, end: &Value) -> String {
     let world = World::default();
     let inside = json!([echo("begin", json!({})), end, echo("inner", json!({}))]);
-    let mut cards = (place.build)(inside.clone());
+    let mut cards = build(inside.clone());
     let helper = json!({"name": "h", "cards": inside});
     cards.as_array_mut().unwrap().push(echo("after", json!({})));
     let view = world.run(&flow(json!({"cards": cards, "helpers": {"h": helper}})), json!({})).await.unwrap();
     let steps = finished(&world, view.id).await;
     verdict(place, &view, &steps)
+}
+
+/// The caller goes on in any case; what is told is the helper's own run.
+async fn observe_apart(end: &Value) -> String {
+    let world = World::default();
+    let helper = json!({"name": "h", "cards": [echo("begin", json!({})), end, echo("inner", json!({}))]});
+    let mut cards = (APART.build)(json!([]));
+    cards.as_array_mut().unwrap().push(echo("after", json!({})));
+    let caller = world.run(&flow(json!({"cards": cards, "helpers": {"h": helper}})), json!({})).await.unwrap();
+    world.engine.run_until_idle().await.unwrap();
+    assert_eq!(caller.status, Status::Finished, "{:?}", caller.fault);
+    assert_eq!(finished(&world, caller.id).await, ["c", "after"]);
+    let runs = world.engine.runs(&Default::default(), None, 10).await.unwrap().runs;
+    let child = runs.iter().find(|run| run.parent == Some(caller.id)).unwrap();
+    let steps = finished(&world, child.id).await;
+    assert_eq!(steps.iter().filter(|step| *step == "inner" || *step == "begin").count(), 1, "{steps:?}");
+    match child.status {
+        Status::Finished => APART.ended.to_owned(),
+        Status::Failed => "the helper's run fails".to_owned(),
+        other => format!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -145,6 +209,11 @@ async fn the_table_in_the_documentation_is_what_runs_do() {
         }
         lines.push(line);
     }
+    let mut apart = format!("| {} | ", APART.name);
+    for (_, end) in ends() {
+        apart += &format!("{} | ", observe_apart(&end).await);
+    }
+    lines.push(apart);
     let table: String = lines.iter().map(|l| l.trim_end().to_owned() + "\n").collect();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runs.md");
     let document = std::fs::read_to_string(file).unwrap();

@@ -142,6 +142,28 @@ async fn a_run_goes_on_with_the_version_it_began_with() {
 }
 
 #[tokio::test]
+async fn a_run_calls_the_helper_that_was_there_when_it_began() {
+    let mut world = World::default();
+    let version = |x: i32| {
+        let inner = json!({"name": "inner", "cards": [give_back(json!({"x": x}))]});
+        let helper = json!({"name": "h", "cards": [card("i", json!({"call_flow": {"flow": "inner", "with": {}}})), give_back(json!({"x": "${i.x}"}))]});
+        let wait = card("w", json!({"wait": {"until": {"signal": {"name": "go"}}}}));
+        let called = card("c", json!({"call_flow": {"flow": "h", "with": {}}}));
+        let cards = json!([wait, called, give_back(json!({"x": "${c.x}"}))]);
+        flow(json!({"cards": cards, "helpers": {"h": helper, "inner": inner}}))
+    };
+    world.engine.publish(&version(1)).await.unwrap();
+    let old = world.run(&version(1), json!({})).await.unwrap();
+    assert_ne!(world.engine.publish(&version(2)).await.unwrap(), old.hash, "a helper is part of its flow's version");
+    world.restart();
+    let new = world.run(&version(2), json!({})).await.unwrap();
+    for (run, x) in [(old.id, 1), (new.id, 2)] {
+        world.engine.signal(run, "go", json!(null)).await.unwrap();
+        assert_eq!(go_on(&world, run).await.output.unwrap().to_value(), json!({"x": x}));
+    }
+}
+
+#[tokio::test]
 async fn no_more_runs_at_once_than_allowed() {
     for most in [2, 5] {
         let world = World::new(Limits { active_runs_max: most, ..Default::default() });
