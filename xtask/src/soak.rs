@@ -84,6 +84,15 @@ const SOAKS: &[Soak] = &[
         full: 500,
     },
     Soak {
+        name: "slow-disk",
+        about: "the command on a disk whose every sync takes so many ms, with servers fifteen times as slow",
+        package: "flowdeck-tests",
+        test: "slow",
+        module: "",
+        size: "FLOWDECK_SOAK_SLOW_DISK",
+        full: 2_000,
+    },
+    Soak {
         name: "hostile",
         about: "slow and hostile servers in random forms: every request has a bounded, typed end",
         package: "flowdeck-egress",

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowdeck_engine::ports::store::StoreError;
 use parking_lot::Mutex;
@@ -55,7 +56,17 @@ pub(crate) fn open(lock: &FolderLock, options: Options) -> Result<Writer, StoreE
     }
     ballast::take(&options, &folder);
     let poison = Arc::new(Mutex::new(None));
-    let mut writer = Writer { reader, log, options, db_file, poison, account, frame: Vec::new(), making: None };
+    let mut writer = Writer {
+        reader,
+        log,
+        options,
+        db_file,
+        poison,
+        account,
+        frame: Vec::new(),
+        making: None,
+        last_sync: Duration::ZERO,
+    };
     writer.account.epoch += 1;
     writer.commit(Group::default())?;
     Ok(writer)

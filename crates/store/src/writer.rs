@@ -4,7 +4,7 @@
 //! Tests: `tests/contract.rs`, `tests/guards.rs`, `tests/disk.rs`, `tests/sync.rs`.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowdeck_engine::ports::store::{Delta, Op, StoreError};
 use parking_lot::Mutex;
@@ -26,6 +26,8 @@ const GROUP_COMMITS_MAX: usize = 1024;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How often the writer lets callers run before it begins a group without those that were answered just now.
 const GATHER_TRIES: usize = 32;
+/// From here on a sync counts as slow: a closing store leaves the rest of its work, several syncs, to the next open.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
 /// Only to look up from time to time; the end of the store wakes the writer.
 const NOTHING_TO_DO: Duration = Duration::from_secs(3600);
 
@@ -41,6 +43,8 @@ pub(crate) struct Writer {
     pub frame: Vec<u8>,
     /// The base that is being made.
     pub making: Option<Making>,
+    /// How long the log's last sync took.
+    pub last_sync: Duration,
 }
 
 /// Commits that will be synced together.
@@ -77,7 +81,10 @@ impl Writer {
                 }
                 Taken::Idle => self.tidy_up(),
                 Taken::Closed => {
-                    self.tidy_up();
+                    // As after a kill: the log has everything, and the next open reads it.
+                    if self.last_sync < SLOW_SYNC {
+                        self.tidy_up();
+                    }
                     self.collect_base(true);
                     return;
                 }
@@ -171,8 +178,10 @@ impl Writer {
             Err(cause) => return Err(self.stop("write the log", &cause)),
         };
         self.options.point("log-written");
+        let began = Instant::now();
         self.log.sync(written).map_err(|cause| self.stop("sync the log", &cause))?;
         self.options.point("log-synced");
+        self.last_sync = began.elapsed();
         batch.insert(record::OWN_KEY, own(self.log.sequence(), account));
         let applied = self.reader.guarded(|| self.reader.db.apply_batch(batch));
         applied.inspect_err(|error| self.suspect(error)).map_err(|cause| self.stop("apply", &cause))?;

@@ -8,6 +8,7 @@ use crate::support;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use flowdeck_engine::ports::store::{Delta, Scan, Space, Store, StoreError};
 use flowdeck_store::{Options, SledStore};
@@ -231,6 +232,28 @@ async fn a_clean_close_leaves_a_short_log() {
     drop(store);
     let bytes = fs::metadata(segment(&place)).unwrap().len();
     assert!(bytes < 100, "{bytes}");
+}
+
+/// Its several syncs would keep whoever stops the program waiting.
+#[tokio::test]
+async fn a_close_on_a_slow_disk_leaves_the_rest_to_the_next_open() {
+    let slow = |point: &'static str| {
+        let end = Instant::now() + Duration::from_millis(1_100);
+        while point == "log-synced"
+            && let Some(left) = end.checked_duration_since(Instant::now())
+        {
+            std::thread::park_timeout(left);
+        }
+    };
+    let place = Place::new();
+    place.open();
+    let options = Options { points: Some(slow), ..support::options() };
+    let store = SledStore::open(place.folder(), options).unwrap();
+    put(&store, b"a", &[1; 3000]).await.unwrap();
+    let before = fs::metadata(segment(&place)).unwrap().len();
+    drop(store);
+    assert_eq!(fs::metadata(segment(&place)).unwrap().len(), before, "no checkpoint");
+    assert_eq!(get(&place.open(), b"a").await, Some(vec![1; 3000]));
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod look;
 mod many;
 mod power;
 mod rebuild;
+mod structure;
 mod support;
 mod sweep;
 mod sync;
