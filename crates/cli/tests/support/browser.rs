@@ -76,6 +76,13 @@ pub(crate) fn come_back(address: &Url) {
 pub(crate) fn decide(address: &Url, account: Option<&str>) -> String {
     let page = request(address, None);
     assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    // Where a page wants no referrer, a browser does not tell where its form comes from (Fetch, "append a request
+    // `Origin` header").
+    let origin = if page.to_ascii_lowercase().contains("\nreferrer-policy: no-referrer\r") {
+        "null".to_owned()
+    } else {
+        address.origin().ascii_serialization()
+    };
     let form = page.split("<form").nth(1).unwrap().split("</form>").next().unwrap();
     let target = address.join(&attribute(form, "action").unwrap()).unwrap();
     let mut body = url::form_urlencoded::Serializer::new(String::new());
@@ -88,22 +95,23 @@ pub(crate) fn decide(address: &Url, account: Option<&str>) -> String {
             body.append_pair(&attribute(input, "name").unwrap(), &attribute(input, "value").unwrap());
         }
     }
-    request(&target, Some(&body.append_pair("decision", "allow").finish()))
+    request(&target, Some((&origin, &body.append_pair("decision", "allow").finish())))
 }
 
 /// One request; the whole answer as text.
-fn request(url: &Url, form: Option<&str>) -> String {
+fn request(url: &Url, form: Option<(&str, &str)>) -> String {
     assert_eq!(url.host_str(), Some("127.0.0.1"), "{url} is not on this machine");
     let address = url.socket_addrs(|| None).unwrap()[0];
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
     let path = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let (method, body) = form.map_or(("GET", ""), |body| ("POST", body));
+    let (method, origin, body) =
+        form.map_or(("GET", String::new(), ""), |(origin, body)| ("POST", format!("origin: {origin}\r\n"), body));
     let kind = "application/x-www-form-urlencoded";
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-type: {kind}\r\n\
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{origin}content-type: {kind}\r\n\
          content-length: {}\r\n\r\n{body}",
         body.len()
     )

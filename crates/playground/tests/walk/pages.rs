@@ -52,7 +52,7 @@ async fn pages_may_load_only_their_own_style_and_post_only_home() {
         assert!(policy.contains(rule), "{policy}");
     }
     assert!(policy.contains("form-action 'self' http://127.0.0.1:8917"), "{policy}");
-    assert_eq!(page.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(page.headers()["referrer-policy"], "same-origin");
 }
 
 #[tokio::test]
