@@ -17,7 +17,8 @@ use crate::end::{End, usage};
 use crate::options::Globals;
 use crate::out::{self, Pages, style};
 use crate::screen::connections;
-use crate::screen::style::count;
+use crate::screen::preflight::capital;
+use crate::screen::style::{count, wrap};
 use crate::session;
 use crate::terminal::Terminal;
 
@@ -110,7 +111,7 @@ async fn list(api: &Api, out: &mut Pages, app: Option<&AppName>, as_json: bool) 
     let found = api.connections(app).await?;
     match as_json {
         true => found.iter().for_each(|connection| out.json(connection)),
-        false => out.text(&connections::list(&found, style())),
+        false => out.text(&connections::list(&found, app, style())),
     }
     Ok(())
 }
@@ -136,7 +137,8 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &ConnectionsCommand, as
             if as_json {
                 out::pretty(&tested);
             } else {
-                out::text(&format!("{}\n", tested.message));
+                let end = if tested.message.ends_with('.') { "" } else { "." };
+                out::text(&wrap(&format!("{}{end}", capital(&tested.message)), style().text_width(), 0));
             }
             if tested.works == Some(false) {
                 if !as_json {

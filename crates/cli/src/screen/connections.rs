@@ -3,8 +3,8 @@
 //! Must never show a secret: what comes here has none.
 //! Tests: `crates/cli/src/screen/golden.rs`.
 
-use flowdeck::model::Millis;
 use flowdeck::model::connect::{ConnectionState, ConnectionView, PromptState, PromptView};
+use flowdeck::model::{AppName, Millis};
 
 use super::style::{Style, beside, count, duration, width, wrap};
 use super::table::table;
@@ -23,10 +23,14 @@ pub(crate) fn state_word(state: ConnectionState) -> &'static str {
     }
 }
 
-/// A list of connections.
-pub(crate) fn list(connections: &[ConnectionView], style: Style) -> String {
+/// A list of connections, all or of one app.
+pub(crate) fn list(connections: &[ConnectionView], app: Option<&AppName>, style: Style) -> String {
     if connections.is_empty() {
-        return "No connections yet. `flowdeck connect APP` makes one; `flowdeck apps list` names the apps.\n".into();
+        let none = match app {
+            None => "No connections yet. `flowdeck connect APP` makes one; `flowdeck apps list` names the apps.".into(),
+            Some(app) => format!("No connections of {app} yet. `flowdeck connect {app}` makes one."),
+        };
+        return wrap(&none, style.text_width(), 0);
     }
     let rows: Vec<Vec<String>> = connections
         .iter()
@@ -49,7 +53,9 @@ pub(crate) fn show(c: &ConnectionView, now: Millis, style: Style) -> String {
         ConnectionState::Degraded | ConnectionState::Unbound => style.waiting(state_word(c.state)),
         ConnectionState::NeedsReauth | ConnectionState::Disabled => style.bad(state_word(c.state)),
     };
-    let mut out = format!("{} \u{201c}{}\u{201d}  {state}\n", style.bold(c.app.as_str()), c.nickname);
+    let head = format!("{} \u{201c}{}\u{201d}  {state}", style.bold(c.app.as_str()), c.nickname);
+    let fits = width(&head) <= style.text_width();
+    let mut out = if fits { head + "\n" } else { wrap(&head, style.text_width(), 0) };
     out.push_str(&wrap(&c.state_reason, style.text_width(), 2));
     let mut rows: Vec<(&str, String)> = vec![("id", c.id.to_string()), ("method", c.method.clone())];
     if let Some(account) = &c.account {

@@ -240,9 +240,14 @@ fn runs_are_listed_and_shown() {
 fn connections_are_listed_and_shown() {
     let all = [connection("active"), connection("needs_reauth")];
     check("connections", |style| {
-        connections::list(&all, style)
+        connections::list(&all, None, style)
             + &connections::show(&all[1], Millis(61_000), style)
             + &connections::prompts(&[prompt_view("okta")], style)
     });
-    assert!(connections::list(&[], wide()).contains("flowdeck connect"));
+    assert!(connections::list(&[], None, wide()).contains("flowdeck connect APP"));
+    let okta = "okta".parse().unwrap();
+    assert_eq!(
+        connections::list(&[], Some(&okta), wide()),
+        "No connections of okta yet. `flowdeck connect okta` makes one.\n"
+    );
 }
