@@ -2,7 +2,47 @@
 //!
 //! Must never serve, end the process or set up a logger.
 //! Tests: beside each module, `tests/`, and the examples of the documentation.
+//!
+//! Check a flow file, and show what is wrong with it:
+//!
+//! ```
+//! use flowdeck::{Cards, Source, read};
+//!
+//! let cards = Cards::with_files(&indexmap::IndexMap::new(), &[])?;
+//! let source = Source::new("hello.flow.yaml", "flow: hello\ncards:\n  - card: date/nwo\n");
+//! let checked = read(&source, Some(&cards));
+//! assert!(checked.has_errors());
+//! for diagnostic in &checked.diagnostics {
+//!     eprintln!("{}", diagnostic.render(&source, false));
+//! }
+//! assert_eq!(checked.diagnostics[0].remedy.as_deref(), Some("did you mean `date/now`?"));
+//! # Ok::<(), flowdeck::RuntimeError>(())
+//! ```
+//!
+//! Run one, without a data folder:
+//!
+//! ```
+//! # async fn example() -> Result<(), flowdeck::RuntimeError> {
+//! use flowdeck::model::Fields;
+//! use flowdeck::{Runtime, Source, Start};
+//!
+//! let runtime = Runtime::builder().memory().open().await?;
+//! let text = "flow: hello\ninputs: { name: text }\ncards:\n  - return: { text: \"Hello ${input.name}\" }\n";
+//! let flow = runtime.flow(&Source::new("hello.flow.yaml", text), None)?;
+//! let run = runtime.run(Start::new(flow, Fields::one("name", "Ada"))).await?;
+//! assert_eq!(run.output.unwrap().get("text"), "Hello Ada");
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! `docs/embedding.md` tells more; its example is compiled with these.
 #![warn(missing_docs)]
+
+/// The page for embedders: its example has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+mod embedding_page {}
 
 mod builder;
 mod catalogue;

@@ -22,6 +22,19 @@ pub enum Severity {
 }
 
 /// One error or warning.
+///
+/// ```
+/// use flowdeck_format::{Source, read};
+///
+/// let source = Source::new("a.yaml", "flow: a\ncards:\n  - wait: soon\n");
+/// let diagnostic = &read(&source, None).diagnostics[0];
+/// assert_eq!((diagnostic.code, diagnostic.line, diagnostic.column), ("wrong-duration", 3, 11));
+/// // For people: with an excerpt of the file, and what to do.
+/// let shown = diagnostic.render(&source, false);
+/// assert!(shown.contains("a.yaml:3:11") && shown.contains("wait: soon") && shown.contains("`90s`"));
+/// // For programs.
+/// assert_eq!(diagnostic.to_json()["code"], "wrong-duration");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnostic {
     /// How bad it is.

@@ -11,6 +11,11 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 pub(crate) const DURATION_RULE: &str = "a number and a unit: `500ms`, `90s`, `10m`, `2h`, `30d` or a sum as `1h30m`";
 
 /// Milliseconds of a duration text; `None` where it is not one or is longer than a hundred years.
+///
+/// ```
+/// assert_eq!(flowdeck_format::parse_duration("1h30m"), Some(5_400_000));
+/// assert_eq!(flowdeck_format::parse_duration("90"), None);
+/// ```
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<u64> {
     let mut rest = text.trim();
@@ -31,6 +36,10 @@ pub fn parse_duration(text: &str) -> Option<u64> {
 }
 
 /// The shortest text of a duration: one number in the largest unit that divides it.
+///
+/// ```
+/// assert_eq!(flowdeck_format::duration_text(5_400_000), "90m");
+/// ```
 #[must_use]
 pub fn duration_text(ms: u64) -> String {
     let (unit, factor) = UNITS.iter().find(|(_, factor)| ms != 0 && ms.is_multiple_of(*factor)).unwrap_or(&("s", 1000));

@@ -30,6 +30,13 @@ enum Place {
 ///
 /// # Errors
 /// The diagnostics of a file that is not well formed.
+///
+/// ```
+/// use flowdeck_format::{Source, format_text};
+///
+/// let text = "cards: []   # none yet\nflow:   a\n";
+/// assert_eq!(format_text(&Source::new("a.yaml", text)).unwrap(), "flow: a\ncards: [] # none yet\n");
+/// ```
 pub fn format_text(source: &Source) -> Result<String, Vec<Diagnostic>> {
     let mut findings = Findings::default();
     let mut documents = tree::parse_documents(source, &mut findings);

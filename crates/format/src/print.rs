@@ -19,12 +19,26 @@ use crate::tree::Node;
 pub(crate) type Object = Map<String, Value>;
 
 /// The canonical native YAML of a flow.
+///
+/// ```
+/// use flowdeck_format::{Source, print, read};
+///
+/// let json = Source::new("a.json", r#"{ "cards": [{ "wait": "90s" }], "flow": "a" }"#);
+/// assert_eq!(print(&read(&json, None).flows[0]), "flow: a\ncards:\n  - id: wait_1\n    wait: 90s\n");
+/// ```
 #[must_use]
 pub fn print(flow: &Flow) -> String {
     emit::yaml(&Node::from_value(&flow_value(flow)))
 }
 
 /// The same as JSON, indented by two spaces.
+///
+/// ```
+/// use flowdeck_format::{Source, print_json, read};
+///
+/// let flow = read(&Source::new("a.yaml", "flow: a\ncards: []"), None).flows.remove(0);
+/// assert_eq!(print_json(&flow), "{\n  \"flow\": \"a\",\n  \"cards\": []\n}\n");
+/// ```
 #[must_use]
 pub fn print_json(flow: &Flow) -> String {
     format!("{:#}\n", flow_value(flow))

@@ -11,6 +11,11 @@ use crate::read::words::{
 };
 
 /// The JSON Schema of flow files.
+///
+/// ```
+/// let schema = flowdeck_format::schema();
+/// assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+/// ```
 #[must_use]
 pub fn schema() -> Value {
     let flow = reference("flow");

@@ -3,6 +3,8 @@
 //! Must never do I/O of any kind, read a clock, or call another card.
 //! Tests: `tests/specification.rs` for all cards; properties beside each family.
 
+#![warn(missing_docs)]
+
 mod call;
 mod data;
 mod date;

@@ -54,6 +54,16 @@ pub enum InDoubt {
 }
 
 /// Everything the engine, forms, palettes and documents need to know of a card.
+///
+/// ```
+/// use flowdeck_model::{CardDecl, CardName, EffectClass, FieldDecl, FieldType};
+///
+/// let mut decl = CardDecl::function(CardName::new("text/shout")?, "Shout", "Makes a text loud.");
+/// decl.inputs = vec![FieldDecl::new("text", FieldType::Text)];
+/// decl.outputs = vec![FieldDecl::new("text", FieldType::Text)];
+/// assert_eq!((decl.effect, decl.input("text").is_some()), (EffectClass::Pure, true));
+/// # Ok::<(), flowdeck_model::names::NameError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CardDecl {
     /// `family/name`.

@@ -13,6 +13,15 @@ pub const OPERATORS: &[&str] =
     &["==", "!=", ">=", "<=", ">", "<", "%", "in", "not in", "has", "doesn't have", "is empty", "is not empty"];
 
 /// Whether `left operator right` holds; `None` for an operator that is none of [`OPERATORS`].
+///
+/// ```
+/// use flowdeck_model::compare::holds;
+/// use serde_json::json;
+///
+/// assert_eq!(holds(&json!(5), "==", &json!("5")), Some(true));
+/// assert_eq!(holds(&json!("b"), "in", &json!(["a", "b"])), Some(true));
+/// assert_eq!(holds(&json!(1), "~", &json!(1)), None);
+/// ```
 #[must_use]
 pub fn holds(left: &Value, operator: &str, right: &Value) -> Option<bool> {
     use Ordering::{Equal, Greater, Less};
@@ -35,6 +44,13 @@ pub fn holds(left: &Value, operator: &str, right: &Value) -> Option<bool> {
 }
 
 /// Null, `""`, `[]` and `{}` are empty; 0 and false are not.
+///
+/// ```
+/// use flowdeck_model::compare::is_empty;
+/// use serde_json::json;
+///
+/// assert!(is_empty(&json!("")) && !is_empty(&json!(0)));
+/// ```
 #[must_use]
 pub fn is_empty(value: &Value) -> bool {
     match value {

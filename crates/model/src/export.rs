@@ -4,6 +4,10 @@
 //! Tests: below.
 
 /// A connector without the hash or version at its end: `kandji_edae…` (32 hexadecimal digits), `salesforce2_29`.
+///
+/// ```
+/// assert_eq!(flowdeck_model::export::connector_base("salesforce2_29"), "salesforce2");
+/// ```
 #[must_use]
 pub fn connector_base(name: &str) -> &str {
     match name.rsplit_once('_') {

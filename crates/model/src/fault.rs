@@ -93,6 +93,13 @@ impl<'de> Deserialize<'de> for FaultCode {
 }
 
 /// Why a step failed. Also the `error` value that catch lanes see.
+///
+/// ```
+/// use flowdeck_model::{Fault, FaultCode};
+///
+/// let fault = Fault::new(FaultCode::NotFound, "there is no user `ada`").remedy("look at the login").status(404);
+/// assert_eq!(fault.to_string(), "there is no user `ada` (not-found)");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Fault {
     /// Stable code.

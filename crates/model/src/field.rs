@@ -7,6 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The type of a field.
+///
+/// ```
+/// use flowdeck_model::FieldType;
+///
+/// assert_eq!(FieldType::Number.list().word(), "list of numbers");
+/// assert!(FieldType::Text.accepts(&FieldType::Number) && !FieldType::Number.accepts(&FieldType::Text.list()));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
@@ -80,6 +87,13 @@ impl FieldType {
 }
 
 /// A declared input or output of a card or flow.
+///
+/// ```
+/// use flowdeck_model::{FieldDecl, FieldType};
+///
+/// let days = FieldDecl { required: true, help: "How long ago.".into(), ..FieldDecl::new("days", FieldType::Number) };
+/// assert_eq!(days.label(), "days");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FieldDecl {
     /// The name that mappings use.

@@ -17,6 +17,16 @@ static NULL: Value = Value::Null;
 const MANY: usize = 16;
 
 /// Field keys with shared values, in the order they were set.
+///
+/// ```
+/// use flowdeck_model::{Fields, Value};
+///
+/// let mut fields = Fields::one("name", "Ada");
+/// fields.set("age", 36);
+/// assert_eq!((fields.len(), fields.get("name").as_str()), (2, Some("Ada")));
+/// assert_eq!(fields.get("height"), &Value::Null);
+/// assert!(fields.has("age") && !fields.has("height"));
+/// ```
 #[derive(Clone, Default)]
 pub struct Fields {
     list: Vec<(String, Arc<Value>)>,
@@ -50,6 +60,17 @@ impl Fields {
     }
 
     /// Sets a field to a shared value.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use flowdeck_model::{Fields, Value};
+    ///
+    /// let long = Arc::new(Value::from(vec![0; 1000]));
+    /// let (mut one, mut two) = (Fields::new(), Fields::new());
+    /// one.share("list", long.clone());
+    /// two.share("list", long);
+    /// assert!(Arc::ptr_eq(one.shared("list").unwrap(), two.shared("list").unwrap()), "nothing was copied");
+    /// ```
     pub fn share(&mut self, key: impl Into<String>, value: Arc<Value>) {
         let key = key.into();
         if let Some(at) = self.place(&key) {
@@ -134,6 +155,14 @@ impl Fields {
     }
 
     /// From a JSON object; any other value becomes no fields.
+    ///
+    /// ```
+    /// use flowdeck_model::Fields;
+    /// use serde_json::json;
+    ///
+    /// assert_eq!(Fields::from_value(json!({ "a": 1 })).get("a"), &json!(1));
+    /// assert!(Fields::from_value(json!([1])).is_empty());
+    /// ```
     #[must_use]
     pub fn from_value(value: Value) -> Self {
         match value {

@@ -124,6 +124,14 @@ macro_rules! define_id {
 
 define_id!(
     /// Names one execution of a flow.
+    ///
+    /// ```
+    /// use flowdeck_model::{Millis, RunId};
+    ///
+    /// let run = RunId::new(Millis(1_000), 7);
+    /// assert_eq!((run.to_string().parse(), run.made_at()), (Ok(run), Millis(1_000)));
+    /// assert!("con_01ka0000000000000000000000".parse::<RunId>().is_err());
+    /// ```
     RunId, "run", "run"
 );
 define_id!(

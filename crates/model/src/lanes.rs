@@ -8,6 +8,18 @@ use crate::names::CardId;
 
 impl Card {
     /// A card with nothing set but what it does.
+    ///
+    /// ```
+    /// use flowdeck_model::{Card, CardId, CardKind, Flow, Mapping, Trigger};
+    /// use serde_json::json;
+    ///
+    /// // Flows are read from files (crate `format`); stored, they are JSON.
+    /// let mut flow: Flow = serde_json::from_value(json!({ "name": "hello", "cards": [] }))?;
+    /// let with = [("text".to_owned(), Mapping::Literal(json!("Hello")))].into_iter().collect();
+    /// flow.cards.push(Card::new(CardId::new("answer")?, CardKind::Return { with }));
+    /// assert_eq!((flow.card_count(), flow.on), (1, Trigger::Manual));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(id: CardId, kind: CardKind) -> Self {
         Self {

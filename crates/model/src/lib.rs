@@ -2,6 +2,20 @@
 //!
 //! Must never know files, network, a clock, async, storage, HTTP or any app's name.
 //! Tests: beside each module.
+//!
+//! What a host passes in and gets out are [`Fields`] of JSON [`Value`]s:
+//!
+//! ```
+//! use flowdeck_model::Fields;
+//! use serde_json::json;
+//!
+//! let mut inputs = Fields::from_value(json!({ "days": 90 }));
+//! inputs.set("people", json!(["Ada", "Bo"]));
+//! assert_eq!(inputs.get("days"), &json!(90));
+//! assert_eq!(inputs.to_value(), json!({ "days": 90, "people": ["Ada", "Bo"] }));
+//! ```
+
+#![warn(missing_docs)]
 
 pub mod app;
 pub mod card;

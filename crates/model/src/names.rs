@@ -123,6 +123,15 @@ define_name!(
 );
 define_name!(
     /// Names an operation: `family/name`, as in `string/compose` or `okta/suspendUser`.
+    ///
+    /// ```
+    /// use flowdeck_model::CardName;
+    ///
+    /// let name = CardName::new("okta/suspendUser")?;
+    /// assert_eq!(name.family(), "okta");
+    /// assert!("suspendUser".parse::<CardName>().is_err());
+    /// # Ok::<(), flowdeck_model::names::NameError>(())
+    /// ```
     CardName, is_card, "card name", "`family/name`, each of letters, digits, `-`, `_` and `.`"
 );
 define_name!(
@@ -131,6 +140,13 @@ define_name!(
 );
 define_name!(
     /// Names a flow.
+    ///
+    /// ```
+    /// use flowdeck_model::FlowName;
+    ///
+    /// let wrong = FlowName::new("my flow").unwrap_err();
+    /// assert_eq!((wrong.kind, wrong.rule), ("flow name", FlowName::RULE));
+    /// ```
     FlowName, is_plain, "flow name", "letters, digits, `-`, `_` and `.`, at most 120"
 );
 define_name!(

@@ -9,6 +9,16 @@ use std::str::FromStr;
 use crate::names::CardId;
 
 /// Names one step inside a run, as in `each_user[17].suspend`.
+///
+/// ```
+/// use flowdeck_model::{CardId, StepPath};
+///
+/// let path: StepPath = "each_user[17].suspend".parse()?;
+/// assert_eq!((path.depth(), path.segments()[0].index), (2, Some(17)));
+/// let each = StepPath::root().child(&CardId::new("each_user")?).at(17);
+/// assert_eq!(each.child(&CardId::new("suspend")?), path);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct StepPath(Vec<Segment>);
 

@@ -105,6 +105,16 @@ pub enum ScheduleFault {
 }
 
 /// A schedule that can be asked.
+///
+/// ```
+/// use flowdeck_model::Millis;
+/// use flowdeck_model::schedule::{Plan, Schedule};
+///
+/// let plan = Plan::of(&Schedule::new("0 9 * * *", "America/Los_Angeles"))?;
+/// let next = plan.next_after(Millis(1_769_851_800_000)).unwrap();
+/// assert_eq!(next.to_iso(), "2026-01-31T17:00:00.000Z");
+/// # Ok::<(), flowdeck_model::schedule::ScheduleFault>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Plan {
     cron: Cron,

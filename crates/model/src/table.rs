@@ -38,6 +38,16 @@ pub struct Column {
 }
 
 /// A table's definition.
+///
+/// ```
+/// use flowdeck_model::TableName;
+/// use flowdeck_model::table::{Column, ColumnType, TableDecl};
+///
+/// let columns = vec![Column { name: "User".into(), kind: ColumnType::Text }];
+/// let log = TableDecl { name: TableName::new("Audit Log")?, columns };
+/// # assert_eq!(log.columns.len(), 1);
+/// # Ok::<(), flowdeck_model::names::NameError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableDecl {
     /// Its name.

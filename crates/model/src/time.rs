@@ -6,6 +6,13 @@
 use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use flowdeck_model::Millis;
+///
+/// assert_eq!(Millis(0).plus(90_000).to_iso(), "1970-01-01T00:01:30.000Z");
+/// assert_eq!(Millis(5_000).since(Millis(2_000)), 3_000);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Millis(pub i64);
@@ -35,6 +42,12 @@ impl Millis {
 
 /// The pause in milliseconds that `Retry-After` asks for: seconds, or a date (RFC 9110 10.2.3). A date counts from the
 /// answer's own `Date`, else from `now`: the other side's clock may go wrong. Callers bound it. `None` where it is neither.
+///
+/// ```
+/// use flowdeck_model::{Millis, time::retry_after_ms};
+///
+/// assert_eq!(retry_after_ms("120", None, Millis(0)), Some(120_000));
+/// ```
 #[must_use]
 pub fn retry_after_ms(retry_after: &str, date: Option<&str>, now: Millis) -> Option<u64> {
     let text = retry_after.trim();

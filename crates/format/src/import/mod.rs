@@ -110,6 +110,13 @@ fn called(flow: &Flow) -> Vec<FlowName> {
 }
 
 /// Whether these bytes look like an export, whatever the file is called.
+///
+/// ```
+/// use flowdeck_format::import::is_export;
+///
+/// assert!(is_export(br#"{ "type": "flopack", "data": { "flos": {} } }"#));
+/// assert!(!is_export(b"flow: a"));
+/// ```
 #[must_use]
 pub fn is_export(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

@@ -57,6 +57,12 @@ pub struct Test {
 }
 
 /// A time as test files write it.
+///
+/// ```
+/// use flowdeck_format::test_file::time;
+///
+/// assert_eq!(time("1970-01-01T00:00:01Z").map(|at| at.0), Some(1000));
+/// ```
 #[must_use]
 pub fn time(text: &str) -> Option<flowdeck_model::Millis> {
     text.parse::<jiff::Timestamp>().ok().map(|t| flowdeck_model::Millis(t.as_millisecond()))

@@ -119,6 +119,13 @@ impl Mapping {
     }
 
     /// Whether a condition holds: true, `"true"` and non-zero numbers do; null, false, 0, "" and `"false"` do not.
+    ///
+    /// ```
+    /// use flowdeck_model::Mapping;
+    /// use serde_json::json;
+    ///
+    /// assert!(Mapping::is_true(&json!("yes")) && !Mapping::is_true(&json!("FALSE")) && !Mapping::is_true(&json!([])));
+    /// ```
     #[must_use]
     pub fn is_true(value: &Value) -> bool {
         match value {

@@ -26,6 +26,30 @@ pub use reference::{PathPart, Reference};
 use crate::fields::Fields;
 
 /// What fills an input. Serialises as its source text or value.
+///
+/// ```
+/// use std::sync::Arc;
+/// use flowdeck_model::mapping::{Mapping, Root, Scope};
+/// use flowdeck_model::Value;
+/// use serde_json::json;
+///
+/// /// `${user.…}` and nothing else.
+/// struct User(Arc<Value>);
+///
+/// impl Scope for User {
+///     fn root(&self, name: &str) -> Option<Root<'_>> {
+///         (name == "user").then_some(Root::Value(&self.0))
+///     }
+/// }
+///
+/// let user = User(Arc::new(json!({ "name": "Ada", "days": 91 })));
+/// let value = |source: &str| Mapping::parse(&json!(source)).unwrap().evaluate(&user).map(|value| (*value).clone());
+/// assert_eq!(value("${user.name}"), Ok(json!("Ada")));
+/// assert_eq!(value("Hello ${user.name}!"), Ok(json!("Hello Ada!")));
+/// assert_eq!(value("${user.days > 90}"), Ok(json!(true)));
+/// assert_eq!(value("${user.nothing}"), Ok(Value::Null));
+/// assert!(value("${nobody.name}").is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Mapping {
     /// A constant.
