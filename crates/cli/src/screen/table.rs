@@ -1,14 +1,14 @@
 //! Rows in columns.
 //!
-//! Must never be wider than the terminal: the last column gives way, then the widest.
+//! Must never cut what is typed again, such as ids and names without a space; long texts give way to the terminal.
 //! Tests: below.
 
 use super::style::{Style, pad, shorten, width};
 
-/// Columns that the last one keeps where there is something to show in it.
+/// What the last column keeps where there is something to show in it.
 const LAST_MIN: usize = 12;
-/// No column is made narrower than this.
-const COLUMN_MIN: usize = 6;
+/// What any other keeps: the values of short columns stay whole, also where the screen is too narrow for all.
+const OTHER_MIN: usize = 24;
 
 /// A table with a dim head; columns are as wide as their longest cell, the last takes what is left.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>], style: Style) -> String {
@@ -19,7 +19,9 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], style: Style) -> String
             widths[i] = widths[i].max(width(cell));
         }
     }
-    let last = narrowed(&mut widths, style.width);
+    let is_text = |i: &usize| rows.iter().any(|row| row.get(*i).is_some_and(|cell| cell.contains(' ')));
+    let texts: Vec<usize> = (0..columns.saturating_sub(1)).filter(is_text).collect();
+    let last = narrowed(&mut widths, &texts, style.width);
     let line = |cells: &[String]| {
         let mut out = String::new();
         for (i, cell) in cells.iter().enumerate().take(columns) {
@@ -40,16 +42,16 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>], style: Style) -> String
     out
 }
 
-/// Takes columns from the widest until the table fits; answers what is left for the last one.
-fn narrowed(widths: &mut [usize], room: usize) -> usize {
-    let Some((wanted, others)) = widths.split_last_mut() else { return room };
-    let wanted = (*wanted).min(LAST_MIN);
+/// Takes from the widest of these columns until the table fits; answers what is left for the last one.
+fn narrowed(widths: &mut [usize], texts: &[usize], room: usize) -> usize {
+    let Some((longest, others)) = widths.split_last_mut() else { return room };
     let taken = |others: &[usize]| others.iter().map(|w| w + 2).sum::<usize>();
-    while taken(others) + wanted > room {
-        let Some(widest) = others.iter_mut().max().filter(|w| **w > COLUMN_MIN) else { break };
-        *widest -= 1;
+    while taken(others) + LAST_MIN.min(*longest) > room {
+        let widest = texts.iter().copied().max_by_key(|i| others[*i]).filter(|i| others[*i] > OTHER_MIN);
+        let Some(widest) = widest else { break };
+        others[widest] -= 1;
     }
-    room.saturating_sub(taken(others)).max(wanted)
+    room.saturating_sub(taken(others)).max(LAST_MIN)
 }
 
 #[cfg(test)]
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_however_long_a_name_is() {
+    fn a_long_name_gives_way_and_what_is_typed_again_does_not() {
         let long = "the directory of the people at the head office in Lisbon".to_owned();
         let rows = vec![vec!["playground".to_owned(), long, "works".to_owned(), "Robin Admin".to_owned()]];
         let head = ["app", "nickname", "state", "account"];
@@ -67,8 +69,10 @@ mod tests {
             shown.contains("playground  the directory of") && shown.ends_with("…  works  Robin Admin\n"),
             "{shown}"
         );
-        let narrow = table(&head, &rows, Style { width: 30, ..Style::PLAIN });
-        assert!(narrow.contains("Robin Admin"), "{narrow}");
+        let id = "con_01ka0000000000000000000000";
+        let short = vec![[id, "Lovelace, Ada", "authorize again", "Robin Admin"].map(str::to_owned).to_vec()];
+        let shown = table(&head, &short, Style { width: 40, ..Style::PLAIN });
+        assert!(shown.ends_with(&format!("{id}  Lovelace, Ada  authorize again  Robin Admin\n")), "{shown}");
     }
 
     #[test]
