@@ -80,7 +80,7 @@ pub(crate) async fn follow(
                     tokio::select! {
                         biased;
                         () = tokio::time::sleep(LOOK_EVERY) => None,
-                        typed = terminal.read(false) => Some(typed),
+                        typed = terminal.read() => Some(typed),
                     }
                 };
                 match typed {
@@ -117,7 +117,7 @@ pub(crate) async fn follow(
                 tokio::select! {
                     biased;
                     () = tokio::time::sleep(pause(interval_s)) => attempt = api.poll(attempt.id).await?,
-                    typed = terminal.read(false) => {
+                    typed = terminal.read() => {
                         let (Typed::Line(_) | Typed::End) = typed;
                         return Ok(Ended::Back);
                     }

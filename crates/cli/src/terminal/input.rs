@@ -70,8 +70,7 @@ impl Input {
         byte
     }
 
-    pub(crate) async fn line(&mut self, secret: bool) -> Typed {
-        let _quiet = secret.then(|| Quiet::start(LocalModes::ECHO));
+    pub(crate) async fn line(&mut self) -> Typed {
         loop {
             match self.byte().await {
                 Some(b'\n') => break,
@@ -155,6 +154,11 @@ impl Quiet {
         let when = if without.contains(LocalModes::ICANON) { OptionalActions::Now } else { OptionalActions::Flush };
         let set = termios::tcsetattr(&stdin, when, &quiet);
         Self(set.ok().map(|()| before))
+    }
+
+    /// Lines, unseen; what was typed before is forgotten.
+    pub(crate) fn lines() -> Self {
+        Self::start(LocalModes::ECHO)
     }
 
     /// Each key at once and unseen; Ctrl-C stays what it is.

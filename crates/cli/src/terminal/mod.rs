@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::termios;
 
-use input::Input;
 pub(crate) use input::Typed;
+use input::{Input, Quiet};
 
 use crate::screen::pace::Pace;
 use crate::screen::steps::Line;
@@ -112,23 +112,26 @@ impl Terminal {
     /// Asks for a line. The answer is [`Typed::End`] where nobody can answer.
     pub(crate) async fn ask(&mut self, question: &str) -> Typed {
         self.say(question);
-        self.read(false).await
+        self.read().await
     }
 
     /// Asks for a line that is not shown while it is typed.
     pub(crate) async fn ask_secret(&mut self, question: &str) -> Typed {
+        // Before the question: whoever answers at once is not seen either, nor is the answer forgotten.
+        let quiet = self.interactive.then(Quiet::lines);
         self.say(question);
-        let typed = self.read(true).await;
+        let typed = self.read().await;
+        drop(quiet);
         self.say("\n");
         typed
     }
 
     /// The next line, without a question.
-    pub(crate) async fn read(&mut self, secret: bool) -> Typed {
+    pub(crate) async fn read(&mut self) -> Typed {
         if !self.interactive {
             return Typed::End;
         }
-        self.input.get_or_insert_with(Input::start).line(secret).await
+        self.input.get_or_insert_with(Input::start).line().await
     }
 }
 
