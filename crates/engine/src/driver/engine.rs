@@ -100,6 +100,15 @@ impl Engine {
         }
     }
 
+    /// Accepts many runs in one commit, together with records of the caller's own: all of it is durable when this
+    /// returns, or none of it is. Keys of the starts that were used before are not looked up: they are a conflict.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; `Conflict` where a precondition does not hold, `TooLarge` where it is too much at once.
+    pub async fn start_all(&self, starts: &[Start], with: Delta) -> Result<Vec<RunId>, EngineError> {
+        self.inner.whole(self.inner.start_all(starts, with)).await
+    }
+
     /// Accepts a run and drives it here until it stops; accepted and finished together in one commit where it can be.
     ///
     /// # Errors
@@ -311,6 +320,15 @@ impl Engine {
     /// [`EngineError::Flow`].
     pub fn needs(&self, flow: &Flow) -> Result<Vec<Need>, EngineError> {
         Ok(Program::compile(flow, None, self.inner.parts.cards.as_ref())?.needs())
+    }
+
+    /// What the flow's event card needs of a connection; `None` where no event of an app starts it, or that needs none.
+    ///
+    /// # Errors
+    /// [`EngineError::Flow`].
+    pub fn event_need(&self, flow: &Flow) -> Result<Option<Need>, EngineError> {
+        let program = Program::compile(flow, None, self.inner.parts.cards.as_ref())?;
+        Ok(program.node(program.root, 0).filter(|node| node.is_event).and_then(|node| program.need(program.root, node)))
     }
 
     /// Notices from now on. A slow subscriber loses the oldest and learns how many.

@@ -17,6 +17,7 @@ mod inbox;
 mod inner;
 mod live;
 mod load;
+mod many;
 mod reads;
 mod schedule;
 mod seal;

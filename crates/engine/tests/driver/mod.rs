@@ -16,6 +16,7 @@ mod letgo;
 mod lifecycle;
 mod limits;
 mod loops;
+mod many;
 mod pairs;
 mod secrets;
 mod tables;
