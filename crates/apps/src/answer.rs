@@ -79,6 +79,27 @@ fn is_crowded(bytes: &[u8]) -> bool {
 
 /// Judges an answer by the app's rules.
 pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis, writes: bool) -> Verdict {
+    let action = &ready.action;
+    let rules = Rules {
+        scopes: &action.scopes,
+        also_ok: &action.also_ok,
+        every_answer: action.every_answer,
+        needs_role: &action.needs_role,
+    };
+    judge_by(app, &rules, answer, now, writes)
+}
+
+/// What a card says of answers besides its app.
+#[derive(Debug, Default)]
+pub(crate) struct Rules<'a> {
+    pub(crate) scopes: &'a [String],
+    pub(crate) also_ok: &'a [u16],
+    pub(crate) every_answer: bool,
+    pub(crate) needs_role: &'a str,
+}
+
+/// As [`judge`], for whatever asked.
+pub(crate) fn judge_by(app: &App, rules: &Rules<'_>, answer: &Value, now: Millis, writes: bool) -> Verdict {
     let status = answer["status"].as_u64().and_then(|s| u16::try_from(s).ok()).unwrap_or(0);
     let body = &answer["body"];
     if answer["crowded"] == true {
@@ -98,12 +119,12 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis,
         let challenge = answer["headers"]["www-authenticate"].as_str().unwrap_or("");
         let insufficient = status == 403 && challenge.contains("insufficient_scope");
         if insufficient || matches_any(&auth.auth_errors.scope, status, body) {
-            let scopes = challenged_scopes(challenge).unwrap_or_else(|| ready.action.scopes.clone());
+            let scopes = challenged_scopes(challenge).unwrap_or_else(|| rules.scopes.to_vec());
             return Verdict::Refused(Loss::Scope { scopes, detail: message(app, status, body) });
         }
     }
-    let success = (200..300).contains(&status) || ready.action.also_ok.contains(&status);
-    if success && app.file.answers_json && !ready.action.every_answer && !is_json(answer) {
+    let success = (200..300).contains(&status) || rules.also_ok.contains(&status);
+    if success && app.file.answers_json && !rules.every_answer && !is_json(answer) {
         let fault = strange(app, status);
         return if writes {
             Verdict::Unclear(fault)
@@ -112,7 +133,7 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis,
         };
     }
     let rule = app.file.errors.iter().find(|r| says_error(r, status, body));
-    if ready.action.every_answer || (success && rule.is_none()) {
+    if rules.every_answer || (success && rule.is_none()) {
         return Verdict::Fine;
     }
     let code = match status {
@@ -124,8 +145,8 @@ pub(crate) fn judge(app: &App, ready: &ReadyAction, answer: &Value, now: Millis,
     let mut fault = Fault::new(code, format!("{} answered: {}", app.file.title, message(app, status, body)))
         .status(status)
         .body(kept_body(body));
-    if status == 403 && !ready.action.needs_role.is_empty() {
-        fault = fault.remedy(format!("use a connection whose account has: {}", ready.action.needs_role));
+    if status == 403 && !rules.needs_role.is_empty() {
+        fault = fault.remedy(format!("use a connection whose account has: {}", rules.needs_role));
     }
     if (300..400).contains(&status) && writes {
         fault = fault.remedy("the address sends writes elsewhere, which are not followed; use the address it leads to");

@@ -10,7 +10,7 @@ use flowdeck_model::{AppName, CardDecl, CardName, CardRole, FieldDecl, FieldType
 use indexmap::IndexMap;
 
 use crate::file::expand::expand;
-use crate::file::{Action, AppFile, Auth, Event};
+use crate::file::{Action, AppFile, Auth, Event, Verification};
 use crate::lint;
 use crate::ready::{self, ReadyAction};
 
@@ -88,8 +88,42 @@ impl App {
         for (name, event) in &self.file.events {
             let ready = ready::event(event).map(|_| ());
             ready.map_err(|e| format!("event {name}: {e}"))?;
+            if event.webhook.as_ref().is_some_and(|own| self.webhook() != Some(own)) {
+                return Err(format!(
+                    "event {name}: webhook: one address serves all events of an app, so they are verified alike"
+                ));
+            }
         }
         Ok(())
+    }
+
+    /// How deliveries of its events are verified: all in the same way. `None` where it cannot push.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&Verification> {
+        self.file.events.values().find_map(|event| event.webhook.as_ref())
+    }
+
+    /// How its events get here, in words; nothing where it has none.
+    #[must_use]
+    pub fn arrival_words(&self) -> Vec<String> {
+        let pushed = self.webhook().map(|proof| format!("pushed to a hook ({})", proof.words()));
+        let mut pauses: Vec<u32> = self.file.events.values().filter_map(|e| Some(e.poll.as_ref()?.every_s)).collect();
+        pauses.sort_unstable();
+        pauses.dedup();
+        let asked = pauses.iter().map(|every_s| format!("asked for every {every_s} s"));
+        pushed.into_iter().chain(asked).collect()
+    }
+
+    /// What mappings see as `app`: these variables and the app's addresses.
+    pub(crate) fn variables(&self, known: &Arc<Value>) -> Arc<Value> {
+        if self.addresses.is_empty() {
+            return Arc::clone(known);
+        }
+        let mut all = (**known).clone();
+        for (key, value) in &self.addresses {
+            all[key] = Value::String(value.clone());
+        }
+        Arc::new(all)
     }
 
     /// An action with its mappings read.

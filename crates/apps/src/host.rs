@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flowdeck_egress::{AllowedHosts, AllowedTarget, Credential, Egress, EgressError, Redirects, Request};
-use flowdeck_engine::ports::{Authorized, CardCall, CardOutcome, LookUp};
+use flowdeck_egress::{Egress, EgressError};
+use flowdeck_engine::ports::{CardCall, CardOutcome, LookUp};
 use flowdeck_model::{CardName, EffectClass, Fault, FaultCode, Fields, Mapping, Value};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,7 @@ use crate::outputs;
 use crate::ready::{ReadyAction, ReadyRequest};
 use crate::render::{Rendered, render};
 use crate::scope::Names;
+use crate::send::Sending;
 use crate::tables;
 use crate::unanswered::unanswered;
 
@@ -35,8 +36,6 @@ const REPEAT_MAX: usize = 200;
 /// Names in the token of a page whose items are counted.
 const PAGE: &str = "page";
 const SEEN: &str = "seen";
-/// Largest answer taken, in bytes.
-const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// A request as it would be sent, without the credential.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +54,7 @@ pub struct Preview {
 #[derive(Debug, Clone)]
 pub struct AppHost {
     apps: Arc<Apps>,
-    egress: Option<Egress>,
+    pub(crate) egress: Option<Egress>,
 }
 
 impl AppHost {
@@ -93,13 +92,7 @@ impl AppHost {
             names.set("page", Arc::new(page.clone()));
         }
         let Ok((app, ready)) = self.action(&call.card) else { return names };
-        if !app.addresses.is_empty() {
-            let mut known = (**self.apps.variables()).clone();
-            for (key, value) in &app.addresses {
-                known[key] = Value::String(value.clone());
-            }
-            names.set("app", Arc::new(known));
-        }
+        names.set("app", app.variables(self.apps.variables()));
         if ready.action.more_inputs {
             let declared = |key: &str| ready.action.inputs.iter().any(|f| f.key == key);
             let more = call.inputs.iter().filter(|(key, _)| !declared(key));
@@ -342,19 +335,9 @@ impl AppHost {
         call: &CardCall,
         how: Sending,
     ) -> Result<flowdeck_egress::Response, EgressError> {
-        let Some(egress) = &self.egress else {
-            return Err(EgressError::Setup { why: "flows are only tested here; nothing leaves".into() });
-        };
-        let mut request = Request::new(rendered.method, rendered.url);
-        request.headers = rendered.headers;
-        request.body = rendered.body;
-        request.credential = call.authorized.as_ref().filter(|_| how.credential).and_then(credential);
-        request.redirects = if how.reads { Redirects::USUAL } else { Redirects::None };
         let left_ms = call.deadline.since(call.ambient.now);
-        request.timeout = Duration::from_millis(how.timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
-        request.response_bytes_max = ANSWER_BYTES_MAX;
-        request.app_hosts = private_hosts(app, call.authorized.as_ref());
-        egress.send(request).await
+        let within = Duration::from_millis(how.timeout_ms.unwrap_or(TIMEOUT_MS).min(left_ms.max(1)));
+        self.request(app, rendered, call.authorized.as_ref(), how, within).await
     }
 
     /// Looks a write in doubt up by the app's rule.
@@ -380,14 +363,6 @@ impl AppHost {
         }
         if rule.did_not.as_ref().is_some_and(holds) { LookUp::DidNot } else { LookUp::CannotTell }
     }
-}
-
-/// How a request is sent.
-#[derive(Debug, Clone, Copy)]
-struct Sending {
-    timeout_ms: Option<u64>,
-    reads: bool,
-    credential: bool,
 }
 
 /// A good answer, and its body as it came.
@@ -443,24 +418,6 @@ pub(crate) fn definite(fault: Fault) -> CardOutcome {
 /// The key in a header: hashed, because step paths may hold more than a header can carry.
 fn key_hash(call: &CardCall) -> String {
     hex::encode(&Sha256::digest(call.idempotency_key.as_bytes())[..16])
-}
-
-fn credential(authorized: &Authorized) -> Option<Arc<dyn Credential>> {
-    authorized.handle.downcast_ref::<Arc<dyn Credential>>().cloned()
-}
-
-/// Private targets of the app's file, with the connection's fields filled in.
-fn private_hosts(app: &App, authorized: Option<&Authorized>) -> AllowedHosts {
-    let Some(auth) = app.auth.as_ref().filter(|a| a.private_hosts) else { return AllowedHosts::none() };
-    let targets = auth.hosts.iter().filter_map(|host| {
-        let mut host = host.clone();
-        for (key, value) in authorized.iter().flat_map(|a| a.fields.iter()) {
-            host = host.replace(&format!("{{{key}}}"), value);
-        }
-        let bare = host.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/');
-        bare.parse::<AllowedTarget>().ok()
-    });
-    targets.collect()
 }
 
 fn turn_page(rendered: &mut Rendered, next: &NextPage, page: &Value) -> Result<(), Fault> {

@@ -7,8 +7,11 @@ use flowdeck_model::{EffectClass, FieldType, Mapping, Value};
 use indexmap::IndexMap;
 
 use crate::file::action::{Email, Filter, FilterOperator, Joined, LookUpRule, NextPage, Quote, RowsOutput, Terms};
-use crate::file::{Action, Before, Event, Made, Output, Part, Request};
+use crate::file::{Action, Before, Event, Made, Output, Part, PollEvent, Request};
 use crate::pointer::Pointer;
+
+/// Shortest pause between polls, in seconds.
+const POLL_EVERY_MIN_S: u32 = 5;
 
 /// An action with its mappings read.
 #[derive(Debug)]
@@ -406,15 +409,35 @@ pub(crate) struct ReadyEvent {
     pub(crate) key: Mapping,
     pub(crate) outputs: Vec<ReadyOutput>,
     pub(crate) more_outputs: Option<Mapping>,
+    pub(crate) poll: Option<ReadyPoll>,
+}
+
+/// How to ask for new events, with its mappings read.
+#[derive(Debug)]
+pub(crate) struct ReadyPoll {
+    pub(crate) request: ReadyRequest,
+    pub(crate) cursor: Mapping,
+    pub(crate) from: Option<Mapping>,
+}
+
+fn poll(poll: &PollEvent) -> Result<ReadyPoll, String> {
+    if poll.request.method != "GET" {
+        return Err("poll: only GET".into());
+    }
+    if poll.every_s < POLL_EVERY_MIN_S {
+        return Err(format!("poll: every_s: at least {POLL_EVERY_MIN_S}"));
+    }
+    Ok(ReadyPoll {
+        request: request(&poll.request)?,
+        cursor: mapping("poll cursor", &poll.cursor)?,
+        from: optional("poll from", poll.from.as_ref())?,
+    })
 }
 
 /// Reads an event's mappings.
 pub(crate) fn event(event: &Event) -> Result<ReadyEvent, String> {
-    if let Some(poll) = &event.poll {
-        request(&poll.request)?;
-        mapping("cursor", &poll.cursor)?;
-    }
     Ok(ReadyEvent {
+        poll: event.poll.as_ref().map(poll).transpose()?,
         each: mapping("each", &event.each)?,
         when: optional("when", event.when.as_ref())?,
         key: mapping("key", &event.key)?,

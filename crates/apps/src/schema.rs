@@ -166,7 +166,12 @@ fn definitions() -> Value {
             ("outputs", json!({ "type": "array", "items": reference("output") })),
             ("key", mapping("Names the event for ever.")),
             ("webhook", json!({ "type": ["string", "object"] })),
-            ("poll", object_open(&["request", "cursor", "every_s"])),
+            ("poll", object([
+                ("request", reference("request")),
+                ("cursor", mapping("Where the next poll begins, over response and cursor.")),
+                ("every_s", json!({ "type": "integer", "minimum": 5 })),
+                ("from", mapping("Where the first poll begins; `now` is the time.")),
+            ], &["request", "cursor", "every_s"])),
         ], &["title", "summary", "each", "outputs", "key"]),
     })
 }

@@ -54,16 +54,17 @@ fn the_schema_takes_what_is_read_and_refuses_other_words() {
 fn the_list_of_apps_is_that_of_the_catalogue() {
     let apps = flowdeck_apps::Apps::built_in(&indexmap::IndexMap::new()).unwrap();
     let mut text = String::from(
-        "# The apps that come with flowdeck\n\nWritten from the app files in `crates/apps/catalogue`; a test compares. *Not confirmed* is what could not be checked\nagainst the vendor itself or its documentation; `flowdeck apps show NAME` says the same.\n\n| app | actions | events | ways to authorize |\n|---|---|---|---|\n",
+        "# The apps that come with flowdeck\n\nWritten from the app files in `crates/apps/catalogue`; a test compares. *Not confirmed* is what could not be checked\nagainst the vendor itself or its documentation; `flowdeck apps show NAME` says the same.\n\n| app | actions | events | events are | ways to authorize |\n|---|---|---|---|---|\n",
     );
     for app in apps.apps() {
         let methods = app.auth.iter().flat_map(|a| &a.methods).map(|m| m.title.as_str()).collect::<Vec<_>>();
         let ways = if methods.is_empty() { "none needed".to_owned() } else { methods.join(", ") };
         let (name, title) = (&app.file.app, &app.file.title);
         text.push_str(&format!(
-            "| `{name}` {title} | {} | {} | {ways} |\n",
+            "| `{name}` {title} | {} | {} | {} | {ways} |\n",
             app.file.actions.len(),
-            app.file.events.len()
+            app.file.events.len(),
+            app.arrival_words().join(", ")
         ));
     }
     text.push_str("\n## Not confirmed\n");

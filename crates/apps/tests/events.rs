@@ -170,6 +170,10 @@ fn events_of_other_apps_come_by_their_own_rules() {
     let found = delivery(&apps, "playground/personJoined", json!({}), &joined);
     assert_eq!((found.events[0].key.as_str(), found.events[0].fields.get("person")), ("e1", &json!({"id": "p1"})));
     assert_eq!(delivery(&apps, "playground/personLeft", json!({}), &joined).others, 1);
+    // A hook tells of one event; the log of none says nothing.
+    assert_eq!(delivery(&apps, "playground/personJoined", json!({}), &joined["events"][0]), found);
+    let none = json!({"events": [], "next": "evt_00000001", "more": false});
+    assert_eq!(delivery(&apps, "playground/personJoined", json!({}), &none), flowdeck_apps::Delivery::default());
 
     let issue = json!({"issues": [{"id": "10", "key": "OPS-1", "fields": {"updated": "2026-01-01", "summary": "Down", "customfield_1": 5}}]});
     let found = delivery(&apps, "jira/issueUpdated", json!({}), &issue);
@@ -179,4 +183,20 @@ fn events_of_other_apps_come_by_their_own_rules() {
     );
     let none = apps.delivery(&CardName::new("okta/readUser").unwrap(), Fields::new(), &joined, &BTreeMap::new());
     assert!(none.unwrap_err().message.contains("no event card"));
+}
+
+#[test]
+fn a_delivery_that_holds_too_much_is_refused_whole() {
+    let apps = apps();
+    let card = CardName::new("playground/personJoined").unwrap();
+    let take = |body: Value| apps.delivery(&card, Fields::new(), &body, &BTreeMap::new());
+    assert_eq!(take(json!({"events": vec![json!({}); 10_000]})).unwrap().others, 10_000);
+    let refused = take(json!({"events": vec![json!({}); 10_001]})).unwrap_err();
+    assert!(refused.message.contains("10001 entries"), "{refused}");
+    // Each event of Okta holds the whole delivery: many of them would be very many bytes.
+    let padding = "x".repeat(1 << 20);
+    let event = json!({"eventType": "user.lifecycle.create", "uuid": "u", "debugContext": {"debugData": padding}});
+    let card = CardName::new("okta/userCreated").unwrap();
+    let refused = apps.delivery(&card, Fields::new(), &json!({"data": {"events": vec![event; 8]}}), &BTreeMap::new());
+    assert!(refused.unwrap_err().message.contains("64 MiB"));
 }

@@ -10,4 +10,5 @@ mod emulate;
 mod events;
 mod exports;
 mod harness;
+mod polls;
 mod requests;

@@ -4,11 +4,10 @@
 //! Tests: `tests/harness.rs`.
 
 use flowdeck_model::FieldDecl;
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::action::{Pagination, Request};
+use super::action::Request;
 
 /// An event.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -71,9 +70,16 @@ pub enum Verification {
         header: String,
         /// `sha256` or `sha1`.
         algorithm: String,
-        /// Text before the hex digest.
+        /// Text before the digest.
         #[serde(default)]
         prefix: String,
+        /// How the digest is written.
+        #[serde(default)]
+        encoding: Encoding,
+        /// The header with the Unix time of the delivery in seconds; then `time.body` is signed instead of the body, and
+        /// old deliveries are refused.
+        #[serde(default)]
+        timestamp_header: Option<String>,
     },
     /// Standard Webhooks (`webhook-id`, `webhook-timestamp`, `webhook-signature`).
     StandardWebhooks,
@@ -81,6 +87,17 @@ pub enum Verification {
     Slack,
     /// Stripe (`t=…,v1=…` over `t.body`).
     Stripe,
+}
+
+/// How a digest is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// Hexadecimal digits.
+    #[default]
+    Hex,
+    /// Base64.
+    Base64,
 }
 
 /// How to ask for new events.
@@ -91,12 +108,10 @@ pub struct PollEvent {
     pub request: Request,
     /// A mapping over `response` and `cursor` that gives the next cursor.
     pub cursor: Value,
-    /// Pages.
-    #[serde(default)]
-    pub pagination: Option<Pagination>,
     /// Pause between polls in seconds.
     pub every_s: u32,
-    /// Extra parameters for the first poll, as a start time.
+    /// The cursor of the first poll, so that it tells only of what happens from now on (`now` is the time, as text).
+    /// Without it the first poll reads to the end and starts nothing.
     #[serde(default)]
-    pub first: IndexMap<String, Value>,
+    pub from: Option<Value>,
 }
