@@ -3,6 +3,7 @@
 //! Must never repeat a call that is not safe to repeat.
 //! Tests: every command's test goes through here.
 
+mod hooks;
 mod people;
 
 use anyhow::Result;

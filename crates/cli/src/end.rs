@@ -125,9 +125,8 @@ pub(crate) fn of_error(error: &anyhow::Error) -> (End, String) {
 fn end_of_code(code: &str) -> End {
     match code {
         // What was said on the command line, not what happened.
-        "run.input" | "runtime.setting" | "serve.public" | "serve.public_url" | "flow.unknown" | "flow.no_token" => {
-            End::Usage
-        }
+        "run.input" | "runtime.setting" | "serve.public" | "serve.public_url" | "flow.unknown" | "flow.no_token"
+        | "hook.unknown" => End::Usage,
         _ if code.starts_with("flow.") || code == "app.file" => End::WrongFile,
         _ => End::Failed,
     }

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use flowdeck::Cards;
 use flowdeck::engine::ports::Clock;
 use flowdeck::model::flow::EventCard;
-use flowdeck::model::{Catalogue, Fields, Flow, Mapping, Trigger, Value};
+use flowdeck::model::{Catalogue, Fields, Flow, Trigger, Value};
 use flowdeck::testing::begin;
 
 use crate::end::{WrongFile, usage};
@@ -53,7 +53,7 @@ fn plain(name: &str, told: Value) -> Result<Fields> {
 /// The fields of the one event of this card that the file tells of.
 fn read(name: &str, told: Value, card: &EventCard, cards: &Cards) -> Result<Fields> {
     let Some(decl) = cards.card(&card.card) else { return plain(name, told) };
-    let found = cards.apps().delivery(&card.card, options(card), &told, &BTreeMap::new());
+    let found = cards.apps().delivery(&card.card, card.options(), &told, &BTreeMap::new());
     let mut found = found.map_err(|fault| WrongFile::new(format!("{name}: {}", fault.message)))?;
     match found.events.len() {
         1 => return Ok(found.events.remove(0).fields),
@@ -76,15 +76,4 @@ fn read(name: &str, told: Value, card: &EventCard, cards: &Cards) -> Result<Fiel
         found.others,
         fields.join(", ")
     )))
-}
-
-/// The options of an event card: known before anything runs.
-fn options(card: &EventCard) -> Fields {
-    let mut options = Fields::new();
-    for (key, mapping) in &card.with {
-        if let Mapping::Literal(value) = mapping {
-            options.set(key.clone(), value.clone());
-        }
-    }
-    options
 }

@@ -95,6 +95,8 @@ enum Command {
     Serve(commands::serve::Serve),
     /// Lists, publishes, switches and starts flows that are served.
     Flows(commands::flows::Flows),
+    /// Addresses that apps push their events to: add, list, secret, remove.
+    Hooks(commands::hooks::Hooks),
     /// Lists apps, or shows one.
     Apps(commands::apps::Apps),
     /// Lists cards, or shows one.
@@ -152,6 +154,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Tokens(tokens) => wait(commands::tokens::run(tokens, globals)),
         Command::Serve(serve) => wait(commands::serve::run(serve, globals)),
         Command::Flows(flows) => wait(commands::flows::run(flows, globals)),
+        Command::Hooks(hooks) => wait(commands::hooks::run(hooks, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
     }
 }

@@ -13,6 +13,7 @@ mod builder_terminal;
 mod check;
 mod connections;
 mod dry;
+mod events;
 mod exports;
 mod exports_cards;
 mod first_minute;

@@ -336,13 +336,14 @@ impl RuntimeBuilder {
         })?;
         let changes = watch::Sender::new(0);
         let watched = Watched { registry: registry.clone(), starter: self.starter.clone(), changes: changes.clone() };
+        let authorizer: Arc<dyn flowdeck_engine::ports::Authorizer> = Arc::new(watched);
         let apps = flowdeck_apps::AppHost::new(cards.apps().clone(), egress);
         let host = Arc::new(Host { cards: cards.clone(), apps });
         let engine = Engine::new(Parts {
             store: store.clone(),
             clock: clock.clone(),
             cards: host.clone(),
-            authorizer: Arc::new(watched),
+            authorizer: authorizer.clone(),
             vault: vault.clone(),
             seed: self.seed.unwrap_or_else(rand::random),
             limits: self.limits.clone(),
@@ -352,7 +353,7 @@ impl RuntimeBuilder {
         }
         let (starter, handler) = (self.starter.clone(), self.handler);
         let keys = vault.clone();
-        let wired = Wired { engine, registry, cards, clock, changes, starter, handler, host, vault, keys };
+        let wired = Wired { engine, authorizer, registry, cards, clock, changes, starter, handler, host, vault, keys };
         Runtime::wire(wired, self.password_cost).await
     }
 

@@ -66,7 +66,7 @@ pub use catalogue::Cards;
 pub use clock::SystemClock;
 pub use error::RuntimeError;
 pub use events::{Events, RuntimeEvent};
-pub use flowdeck_apps::{App, AppFileError, Apps, RequestPreview, app_schema, is_secret_name};
+pub use flowdeck_apps::{App, AppFileError, Apps, RequestPreview, Unverified, app_schema, is_secret_name};
 pub use flowdeck_connections as connections;
 pub use flowdeck_connections::MasterKey;
 pub use flowdeck_egress as egress;
@@ -88,6 +88,7 @@ pub use rehearsal::{
 };
 pub use runtime::Runtime;
 pub use served::{
-    Answered, CallRefusal, Door, EndpointRequest, FileNews, FlowFolder, Served, TOKEN_HEADER, TOKEN_QUERY,
+    Answered, Arrives, CallRefusal, Delivered, DeliveryRefusal, Door, EndpointRequest, FileNews, FlowFolder, Hook,
+    HookView, MadeHook, PollView, Served, TOKEN_HEADER, TOKEN_QUERY,
 };
 pub use starter::AppStarter;

@@ -64,6 +64,7 @@ pub(crate) struct Inner {
 /// The parts of a runtime, wired.
 pub(crate) struct Wired {
     pub(crate) engine: Engine,
+    pub(crate) authorizer: Arc<dyn flowdeck_engine::ports::Authorizer>,
     pub(crate) registry: Registry,
     pub(crate) cards: Cards,
     pub(crate) clock: Arc<HostClock>,
@@ -339,24 +340,26 @@ impl Runtime {
         Ok(self.engine().run_until_idle().await?)
     }
 
-    /// Starts what schedules of served flows have due at `now`, and drives the runs that are due (their time may be ahead of the clock, not behind it); answers how many.
+    /// Starts what schedules of served flows have due at `now`, asks apps for events, and drives the runs that are due
+    /// (their time may be ahead of the clock, not behind it); answers how many.
     ///
     /// # Errors
     /// [`RuntimeError::Store`].
     pub async fn run_due(&self, now: Millis) -> Result<usize, RuntimeError> {
         let _held = self.inner.wired.clock.hold(now);
         self.start_scheduled().await?;
+        self.poll_apps().await?;
         Ok(self.engine().run_due().await?)
     }
 
-    /// When the next run is due: a wait for time, a retry, a deadline, the schedule of a served flow. `None`: nothing
-    /// waits for time.
+    /// When the next run is due: a wait for time, a retry, a deadline, the schedule of a served flow, a question to an app
+    /// for events. `None`: nothing waits for time.
     ///
     /// # Errors
     /// [`RuntimeError::Store`].
     pub async fn next_due(&self) -> Result<Option<Millis>, RuntimeError> {
         let (run, schedule) = (self.engine().next_due().await?, self.next_scheduled().await?);
-        Ok(run.into_iter().chain(schedule).min())
+        Ok(run.into_iter().chain(schedule).chain(self.next_poll().await?).min())
     }
 
     /// Tells subscribers and the prompt handler to look at the prompts again.

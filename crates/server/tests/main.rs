@@ -9,6 +9,7 @@ mod callback;
 mod connect_pages;
 mod edge;
 mod flows;
+mod hooks;
 mod people;
 mod people_guard;
 mod people_tcp;

@@ -163,6 +163,13 @@ fn show(app: &App, redirect: &str, style: Style) -> String {
     }
     for (role, title) in [(CardRole::Event, "Events"), (CardRole::Action, "Actions")] {
         out.push_str(&actions(title, app.cards.iter().map(AsRef::as_ref).filter(|c| c.role == role), style));
+        let ways = app.arrival_words();
+        if role == CardRole::Event && !ways.is_empty() {
+            out.push_str(&wrap(&format!("They are {}.", ways.join(", or ")), style.text_width(), 2));
+            if app.webhook().is_some() {
+                out.push_str(&format!("  flowdeck hooks add {} makes the address.\n", app.file.app));
+            }
+        }
     }
     out
 }

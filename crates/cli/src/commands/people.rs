@@ -179,7 +179,7 @@ impl PasswordFrom {
 }
 
 /// The first line of a file.
-fn read(file: &Path) -> Result<SecretText> {
+pub(super) fn read(file: &Path) -> Result<SecretText> {
     use std::io::Read as _;
     let mut text = zeroize::Zeroizing::new(String::new());
     let reader: Box<dyn std::io::Read> = match file.as_os_str() == "-" {

@@ -3,7 +3,7 @@
 //! Must never show a client token.
 //! Tests: below.
 
-use flowdeck_server::wire::{ServedFlow, Starts};
+use flowdeck_server::wire::{Arrival, Hook, ServedFlow, Starts};
 
 use super::style::{Style, wrap};
 use super::table::table;
@@ -17,7 +17,7 @@ pub(crate) fn starts(flow: &ServedFlow) -> String {
             let access = if access == "public" { "public" } else { "with a token" };
             format!("{} {path}, {access}", methods.join(" "))
         }
-        Starts::Event { card } => format!("{card} (not served yet)"),
+        Starts::Event { card, .. } => card.to_string(),
         Starts::Delegated => "by a person with the right to (not served yet)".into(),
     }
 }
@@ -50,6 +50,9 @@ pub(crate) fn show(flow: &ServedFlow, style: Style) -> String {
     if let Some(next) = flow.next {
         out.push_str(&format!("  next     {}\n", next.to_iso()));
     }
+    if let Starts::Event { arrival, .. } = &flow.starts {
+        out.push_str(&arrives(flow, arrival, style));
+    }
     if let Some(file) = &flow.file {
         out.push_str(&format!("  file     {file}\n"));
     }
@@ -59,6 +62,46 @@ pub(crate) fn show(flow: &ServedFlow, style: Style) -> String {
         out.push_str(&format!("  input    {}: {}{must}\n", field.key, field.kind.word()));
     }
     out
+}
+
+/// How its event gets here.
+fn arrives(flow: &ServedFlow, arrival: &Arrival, style: Style) -> String {
+    let mut out = String::new();
+    let mut line = |key: &str, text: &str| out.push_str(&format!("  {key:<8} {text}\n"));
+    if !arrival.is_known {
+        line("arrives", &style.bad("not at all: no app here offers this event"));
+    }
+    for hook in &arrival.hooks {
+        line("hook", &format!("POST {}", hook.path));
+        line("", &hook_state(hook));
+    }
+    if let (Some(proof), []) = (&arrival.pushed, &arrival.hooks[..])
+        && let Starts::Event { card, .. } = &flow.starts
+    {
+        line("hook", &format!("none; `flowdeck hooks add {}` makes one ({proof})", card.family()));
+    }
+    let Some(poll) = &arrival.poll else { return out };
+    let answered = poll.answered.map(|at| format!(", answered last {}", at.to_iso())).unwrap_or_default();
+    line("asks", &format!("every {} s{answered}", poll.every_s));
+    if let Some(next) = poll.next.filter(|_| poll.waits.is_none()) {
+        line("", &format!("next {}", next.to_iso()));
+    }
+    if let Some(prompt) = &poll.waits {
+        line("", &style.waiting(&format!("waits for a connection: flowdeck prompts answer {prompt}")));
+    }
+    if let Some(error) = &poll.error {
+        line("", &style.bad(error));
+    }
+    out
+}
+
+/// What stands in a hook's way, or when it was used last.
+pub(crate) fn hook_state(hook: &Hook) -> String {
+    match (hook.has_secret, hook.delivered) {
+        (false, _) => format!("takes nothing before it has a secret: flowdeck hooks secret {}", hook.id),
+        (true, None) => format!("{}; nothing came yet", hook.proof),
+        (true, Some(at)) => format!("{}; came last {}", hook.proof, at.to_iso()),
+    }
 }
 
 /// A flow that was just published, and what to do next.
@@ -80,6 +123,7 @@ pub(crate) fn published(flow: &ServedFlow, style: Style) -> String {
 #[cfg(test)]
 mod tests {
     use flowdeck::model::{FlowHash, Millis};
+    use flowdeck_server::wire::Poll;
 
     use super::*;
 
@@ -107,5 +151,37 @@ mod tests {
         assert!(shown.contains("1970-01-01T00:00:00.000Z") && shown.contains("0 9 * * * UTC"), "{shown}");
         let shown = published(&flow(hook, false), Style::PLAIN);
         assert!(shown.contains("flowdeck flows on report") && shown.contains("--token"), "{shown}");
+    }
+
+    #[test]
+    fn a_flow_says_how_its_event_gets_here_and_what_stands_in_the_way() {
+        let hook = Hook {
+            id: "0a".into(),
+            app: "okta".parse().unwrap(),
+            path: "/hooks/okta/0a".into(),
+            proof: "a secret in the header authorization".into(),
+            has_secret: true,
+            connection: None,
+            made: Millis(0),
+            delivered: None,
+        };
+        let poll =
+            Poll { every_s: 60, next: Some(Millis(0)), answered: None, error: Some("it is down".into()), waits: None };
+        let mut arrival = Arrival { is_known: true, pushed: Some(hook.proof.clone()), hooks: vec![], poll: Some(poll) };
+        let shown = |arrival: &Arrival| {
+            let card = "okta/userCreated".parse().unwrap();
+            show(&flow(Starts::Event { card, arrival: Box::new(arrival.clone()) }, true), Style::PLAIN)
+        };
+        let told = shown(&arrival);
+        for part in ["flowdeck hooks add okta", "every 60 s", "it is down", "next 1970"] {
+            assert!(told.contains(part), "{told}");
+        }
+        arrival.hooks = vec![hook.clone(), Hook { has_secret: false, ..hook }];
+        let told = shown(&arrival);
+        for part in ["POST /hooks/okta/0a", "header authorization; nothing came yet", "flowdeck hooks secret 0a"] {
+            assert!(told.contains(part), "{told}");
+        }
+        arrival = Arrival { is_known: false, pushed: None, hooks: vec![], poll: None };
+        assert!(shown(&arrival).contains("no app here offers this event"));
     }
 }

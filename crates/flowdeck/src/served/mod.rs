@@ -3,6 +3,7 @@
 //! Must never let a version that cannot be run take the place of one that can. Tests: `tests/served.rs`.
 
 mod agenda;
+mod arrivals;
 mod call;
 mod door;
 mod folder;
@@ -17,6 +18,7 @@ use flowdeck_engine::Start;
 use flowdeck_model::schedule::Plan;
 use flowdeck_model::{Fields, Flow, FlowHash, FlowName, Millis, RunId, Trigger, Value};
 
+pub use self::arrivals::{Arrives, Delivered, DeliveryRefusal, Hook, HookView, MadeHook, PollView};
 pub use self::call::{Answered, CallRefusal};
 pub use self::door::Door;
 pub use self::folder::{FileNews, FlowFolder};
@@ -43,6 +45,8 @@ pub struct Served {
     pub next: Option<Millis>,
     /// The watched file that it comes from, where one did.
     pub file: Option<String>,
+    /// How the app's event that starts it gets here; `None` where no event of an app starts it.
+    pub arrives: Option<Arrives>,
 }
 
 impl Runtime {
@@ -80,7 +84,7 @@ impl Runtime {
         };
         let record = self.change(&flow.name, change).await?;
         self.served_changed(&flow.name);
-        Ok(self.as_served(record.unwrap_or_else(|| Record::new(hash, now)), Arc::new(flow.clone())))
+        self.as_served(record.unwrap_or_else(|| Record::new(hash, now)), Arc::new(flow.clone())).await
     }
 
     /// Switches a published flow on or off; answers it, or `None` where no flow of that name is published. What its
@@ -166,12 +170,13 @@ impl Runtime {
     async fn with_flow(&self, record: Option<Record>) -> Result<Option<Served>, RuntimeError> {
         let Some(record) = record else { return Ok(None) };
         let flow = self.engine().version(record.hash).await?;
-        Ok(Some(self.as_served(record, Arc::new(flow))))
+        Ok(Some(self.as_served(record, Arc::new(flow)).await?))
     }
 
-    fn as_served(&self, record: Record, flow: Arc<Flow>) -> Served {
+    async fn as_served(&self, record: Record, flow: Arc<Flow>) -> Result<Served, RuntimeError> {
         let next = schedules::next(&record, &flow);
-        Served { flow, hash: record.hash, on: record.on, next, file: record.file }
+        let arrives = self.arrives(&flow, record.on).await?;
+        Ok(Served { flow, hash: record.hash, on: record.on, next, file: record.file, arrives })
     }
 }
 
@@ -189,7 +194,8 @@ fn starts_by_itself(flow: &Flow) -> Result<(), RuntimeError> {
             return refused("`access: oauth` is not served yet; use `token`, or `public`".into());
         }
         Trigger::Endpoint(_) => "an endpoint",
-        Trigger::Manual | Trigger::Event(_) | Trigger::Delegated => return Ok(()),
+        Trigger::Event(_) => "an app's event",
+        Trigger::Manual | Trigger::Delegated => return Ok(()),
     };
     match flow.inputs.iter().find(|field| field.required && field.default.is_none()) {
         Some(field) => {

@@ -1,4 +1,4 @@
-//! The background of served flows: starts what is due, sleeps until the next time.
+//! The background of served flows: starts what is due, asks apps for events, sleeps until the next time.
 //!
 //! Must never keep a runtime alive that nobody holds any more. Tests: `tests/served.rs`.
 
@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::agenda::Agenda;
+use super::arrivals::{Listeners, Polls, Seen, poll_forever};
 use super::door::Doors;
 use crate::error::RuntimeError;
 use crate::runtime::Runtime;
@@ -25,15 +26,21 @@ const AGAIN_MS: u64 = 1_000;
 pub(crate) struct Triggers {
     changed: Arc<Notify>,
     task: Mutex<Option<JoinHandle<()>>>,
+    asking: Mutex<Option<JoinHandle<()>>>,
     agenda: Mutex<Agenda>,
     pub(super) doors: Doors,
+    pub(super) listeners: Listeners,
+    pub(super) polls: Polls,
+    pub(super) seen: Seen,
 }
 
 impl Triggers {
     /// Nothing is started any more.
     pub(crate) fn stop(&self) {
-        if let Some(task) = self.task.lock().take() {
-            task.abort();
+        for task in [&self.task, &self.asking] {
+            if let Some(task) = task.lock().take() {
+                task.abort();
+            }
         }
     }
 }
@@ -72,6 +79,11 @@ impl Runtime {
                 }
             }));
         }
+        let mut asking = triggers.asking.lock();
+        if asking.as_ref().is_none_or(JoinHandle::is_finished) {
+            let changes = self.inner.wired.changes.subscribe();
+            *asking = Some(executor.spawn(poll_forever(Arc::downgrade(&self.inner), changes)));
+        }
         Ok(())
     }
 
@@ -91,6 +103,8 @@ impl Runtime {
     pub(super) fn served_changed(&self, name: &FlowName) {
         let triggers = &self.inner.triggers;
         triggers.doors.change(name);
+        triggers.listeners.change(name);
+        triggers.polls.change(name);
         triggers.agenda.lock().change(name);
         triggers.changed.notify_one();
     }

@@ -4,6 +4,8 @@
 //! Tests: used by the tests beside it.
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod bell;
+
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};

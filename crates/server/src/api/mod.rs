@@ -7,6 +7,7 @@ mod body;
 pub(crate) mod connect;
 mod events;
 mod flows;
+mod hooks;
 mod library;
 mod rehearse;
 mod runs;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Extension, Router};
 use flowdeck::Runtime;
 use http::{HeaderValue, StatusCode, header};
@@ -84,7 +85,11 @@ impl Api {
 
     /// As [`Self::router`], for the owner of this machine's account, with what nobody else may ask.
     pub(crate) fn local_router(&self) -> Router {
-        let more = Router::new().route("/v1/flows/{name}/token", post(served::token));
+        let more = Router::new()
+            .route("/v1/flows/{name}/token", post(served::token))
+            .route("/v1/hooks", post(hooks::add))
+            .route("/v1/hooks/{id}", delete(hooks::remove))
+            .route("/v1/hooks/{id}/secret", post(hooks::secret));
         self.routes(more).layer(Extension(Caller::Local))
     }
 
@@ -124,6 +129,7 @@ impl Api {
             .route("/v1/connections/{id}/test", post(connect::test))
             .route("/v1/connections/{id}/rename", post(connect::rename))
             .route("/v1/connections/{id}/switch", post(connect::switch))
+            .route("/v1/hooks", get(hooks::list))
             .route("/v1/audit", get(connect::audit))
             .route("/v1/apps", get(library::apps))
             .route("/v1/apps/{app}", get(library::app))

@@ -126,7 +126,7 @@ fn query(parts: &Parts) -> Vec<(String, String)> {
 }
 
 /// The body, up to the limit, and not from somebody who sends it for ever.
-async fn whole(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+pub(super) async fn whole(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
     let too_large = || {
         let title = format!("the body is larger than {CALL_BYTES_MAX} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "http.too_large", title)

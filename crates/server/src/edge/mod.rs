@@ -1,4 +1,4 @@
-//! What is offered on TCP: health, the endpoints of flows, and behind the guard the API with its pages.
+//! What is offered on TCP: health, the endpoints of flows, hooks of apps, and behind the guard the API with its pages.
 //!
 //! Must never offer anything that was not let in by name: what is not listed is not there.
 //! Tests: `tests/edge.rs`.
@@ -6,6 +6,7 @@
 mod answer;
 mod endpoint;
 mod health;
+mod hook;
 mod listen;
 
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::wire::Problem;
 pub(crate) use listen::listen;
 pub use listen::{Listening, NotListening};
 
-/// Most calls of endpoints at once; health answers beside them.
+/// Most calls of endpoints and hooks at once; health answers beside them.
 const CALLS_MAX: usize = 512;
 
 /// What handlers need.
@@ -41,6 +42,10 @@ pub(crate) fn router(api: &Api, site: Site) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/in/{flow}", any(endpoint::call).layer(middleware::from_fn_with_state(site.clone(), without_session)))
+        .route(
+            "/hooks/{app}/{id}",
+            any(hook::call).layer(middleware::from_fn_with_state(site.clone(), without_session)),
+        )
         .method_not_allowed_fallback(no_method)
         .fallback_service(guarded(api, site))
         .layer(middleware::from_fn(careful))

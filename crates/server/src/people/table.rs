@@ -91,6 +91,7 @@ pub const RULES: &[Rule] = &[
     builder("POST", Connections, "/v1/connections/{id}/test"),
     builder("POST", Connections, "/v1/connections/{id}/rename"),
     builder("POST", Connections, "/v1/connections/{id}/switch"),
+    viewer("GET", Connections, "/v1/hooks"),
     administrator("GET", People, "/v1/audit"),
     viewer("GET", Flows, "/v1/apps"),
     viewer("GET", Flows, "/v1/apps/{app}"),

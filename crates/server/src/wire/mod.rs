@@ -11,12 +11,14 @@ use flowdeck::model::{CardId, Fields, FlowName, Millis, RunId, StepPath, Value};
 use serde::{Deserialize, Serialize};
 
 mod connect;
+mod hooks;
 mod library;
 mod people;
 mod rehearse;
 mod served;
 
 pub use connect::*;
+pub use hooks::*;
 pub use library::*;
 pub use people::*;
 pub use rehearse::*;

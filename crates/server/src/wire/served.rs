@@ -7,7 +7,7 @@ use flowdeck::connections::SecretText;
 use flowdeck::model::{CardName, FieldDecl, Fields, FlowHash, FlowName, Millis, Trigger, Value};
 use serde::{Deserialize, Serialize};
 
-use super::FlowFile;
+use super::{Arrival, FlowFile};
 
 /// A published flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,10 +56,12 @@ pub enum Starts {
         /// `public` or `token`.
         access: String,
     },
-    /// An app's event. No process listens for these yet.
+    /// An app's event.
     Event {
         /// The event card.
         card: CardName,
+        /// How it gets here.
+        arrival: Box<Arrival>,
     },
     /// A person with the right to. Nothing offers this yet.
     Delegated,
@@ -78,7 +80,11 @@ impl From<Served> for ServedFlow {
                 methods: endpoint.methods.clone(),
                 access: endpoint.access.clone(),
             },
-            Trigger::Event(event) => Starts::Event { card: event.card.clone() },
+            Trigger::Event(event) => {
+                let nothing = Arrival { is_known: false, pushed: None, hooks: Vec::new(), poll: None };
+                let arrival = Box::new(served.arrives.map_or(nothing, Arrival::from));
+                Starts::Event { card: event.card.clone(), arrival }
+            }
             Trigger::Delegated => Starts::Delegated,
         };
         Self {
