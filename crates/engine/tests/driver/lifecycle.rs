@@ -125,6 +125,21 @@ async fn a_start_repeated_with_its_key_is_one_run() {
 }
 
 #[tokio::test]
+async fn two_starts_with_one_key_at_the_same_time_are_one_run() {
+    let world = connected();
+    // Both look for the key before either has written it.
+    world.store.take_turns();
+    let flow = acme_flow(json!([acme("w", "write", json!({}))]));
+    let keyed = |key: &str| Start { idempotency_key: Some(key.into()), ..start(&flow) };
+    let (one, other) = tokio::join!(world.engine.start(keyed("a")), world.engine.start(keyed("a")));
+    assert_eq!(one.unwrap(), other.unwrap());
+    let (one, other) = tokio::join!(world.engine.start_and_wait(keyed("b")), world.engine.start_and_wait(keyed("b")));
+    assert_eq!(one.unwrap().id, other.unwrap().id);
+    world.engine.run_until_idle().await.unwrap();
+    assert_eq!(world.cards.happened("acme/write").len(), 2, "one for each key");
+}
+
+#[tokio::test]
 async fn a_run_goes_on_with_the_version_it_began_with() {
     let mut world = World::default();
     let version = |x: i32| {
