@@ -140,6 +140,26 @@ async fn two_starts_with_one_key_at_the_same_time_are_one_run() {
 }
 
 #[tokio::test]
+async fn what_was_computed_is_durable_a_second_later() {
+    let world = Arc::new(connected());
+    let flow = acme_flow(json!([echo("e", json!({})), acme("h", "hang", json!({}))]));
+    let run = world.engine.start(start(&flow)).await.unwrap();
+    let driver = world.clone();
+    let driven = tokio::spawn(async move { driver.engine.drive_until_stopped(run).await });
+    for (ms, durable) in [(0, 0), (999, 0), (1, 1)] {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(ms);
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(finished(&world, run).await.len(), durable, "{ms} ms later");
+    }
+    driven.abort();
+}
+
+#[tokio::test]
 async fn a_run_goes_on_with_the_version_it_began_with() {
     let mut world = World::default();
     let version = |x: i32| {
