@@ -152,11 +152,13 @@ impl Runtime {
     async fn stop_work(&self) -> Result<(), RuntimeError> {
         let within = Duration::from_millis(STOP_MS);
         let late = || RuntimeError::Deadline { what: "steps were still under way", after_ms: STOP_MS };
+        let mut ended = Ok(());
         let work = self.inner.work.lock().take();
         if let Some(mut work) = work {
             work.stop.send_replace(true);
             match tokio::time::timeout(within, &mut work.task).await {
-                Ok(Ok(ended)) => ended?,
+                // How the background ended is told at the end: what it let go comes to rest first.
+                Ok(Ok(how)) => ended = how,
                 Ok(Err(error)) => {
                     return Err(EngineError::Internal(format!("the background ended badly: {error}")).into());
                 }
@@ -168,6 +170,7 @@ impl Runtime {
             self.engine().at_rest().await;
             self.connections().at_rest().await;
         };
-        tokio::time::timeout(within, rest).await.map_err(|_| late())
+        tokio::time::timeout(within, rest).await.map_err(|_| late())?;
+        Ok(ended?)
     }
 }
