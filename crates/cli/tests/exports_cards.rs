@@ -3,10 +3,9 @@
 //! Must never touch the network, nor use a real export.
 //! Tests: this is the test.
 
-use std::path::Path;
-use std::process::{Command, Output};
-
 use serde_json::{Map, Value, json};
+
+use crate::support::Home;
 
 /// A field: key, type, constant.
 fn field(key: &str, kind: &str, data: Value) -> Value {
@@ -124,29 +123,17 @@ fn looped(name: &str, helper: &str, over: Value, arguments: Vec<Value>, outputs:
     ]
 }
 
-fn flowdeck(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_flowdeck"))
-        .current_dir(folder)
-        .env("XDG_RUNTIME_DIR", folder)
-        .env("XDG_CONFIG_HOME", folder)
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
 /// Runs the loop out of the export and out of its imported file; gives what was printed.
 fn check(main: Vec<Value>, wanted: &Value) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("loops.flopack"), export(main)).unwrap();
-    let imported = flowdeck(folder.path(), &["import", "loops.flopack", "--out", "flows"]);
-    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let home = Home::new();
+    home.file("loops.flopack", export(main));
+    home.say(&["import", "loops.flopack", "--out", "flows"]).check(0, &[]);
+    let file = std::fs::read_to_string(home.path("flows/main.flow.yaml")).unwrap();
     let mut all = String::new();
     for arguments in [&["run", "loops.flopack", "--flow", "main"][..], &["run", "flows/main.flow.yaml"]] {
-        let run = flowdeck(folder.path(), &[arguments, &["--json", "--no-input"]].concat());
-        let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-        let last: Value = serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_default();
-        let file = std::fs::read_to_string(folder.path().join("flows/main.flow.yaml")).unwrap();
-        assert_eq!(&last["output"], wanted, "{said}\n{file}");
+        let run = home.say(&[arguments, &["--json", "--no-input"]].concat());
+        assert_eq!(&run.run()["output"], wanted, "{}{}\n{file}", run.out, run.err);
+        let said = run.out + &run.err;
         all += &said;
     }
     all

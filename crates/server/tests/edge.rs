@@ -44,16 +44,9 @@ impl Place {
         let at = listening.address();
         let place = Self { session, runtime, listening, at, desk, _root: root };
         for text in flows {
-            place.publish(text).await;
+            support::publish(&place.runtime, text).await;
         }
         place
-    }
-
-    async fn publish(&self, text: &str) {
-        let source = flowdeck::Source::new("test.flow.yaml", text);
-        let flow = self.runtime.flow(&source, None).unwrap_or_else(|e| panic!("{:?}", e.diagnostics()));
-        self.runtime.publish(&flow).await.unwrap();
-        self.runtime.switch(&flow.name, true).await.unwrap();
     }
 
     async fn greet(&self, headers: &[(&str, &str)], name: &str) -> Answer {
@@ -202,7 +195,7 @@ async fn a_flow_sets_status_headers_and_body_and_says_what_is_wrong() {
             "endpoint.failed",
         ),
     ] {
-        place.publish(&format!("{answers}{cards}")).await;
+        support::publish(&place.runtime, &format!("{answers}{cards}")).await;
         let said = place.greet(&[], "Ada").await;
         assert_eq!(said.status, status, "{said:?}");
         assert!(said.body.contains(body), "{said:?}");

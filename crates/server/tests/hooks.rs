@@ -44,16 +44,9 @@ impl Place {
         let at = listening.address();
         let place = Self { session, runtime, _listening: listening, at, _root: root };
         for text in flows {
-            place.publish(text).await;
+            support::publish(&place.runtime, text).await;
         }
         place
-    }
-
-    async fn publish(&self, text: &str) {
-        let source = flowdeck::Source::new("test.flow.yaml", text);
-        let flow = self.runtime.flow(&source, None).unwrap_or_else(|e| panic!("{:?}", e.diagnostics()));
-        self.runtime.publish(&flow).await.unwrap();
-        self.runtime.switch(&flow.name, true).await.unwrap();
     }
 
     async fn add(&self, body: Value) -> NewHook {

@@ -127,3 +127,11 @@ pub(crate) fn start(text: &str, input: serde_json::Value) -> StartRun {
 pub(crate) async fn about(session: &Session) -> About {
     get_json(&session.client(), "/v1/about").await
 }
+
+/// Publishes a flow and switches it on.
+pub(crate) async fn publish(runtime: &flowdeck::Runtime, text: &str) {
+    let source = flowdeck::Source::new("test.flow.yaml", text);
+    let flow = runtime.flow(&source, None).unwrap_or_else(|e| panic!("{:?}", e.diagnostics()));
+    runtime.publish(&flow).await.unwrap();
+    runtime.switch(&flow.name, true).await.unwrap();
+}
