@@ -151,6 +151,8 @@ impl Quiet {
         let Ok(before) = termios::tcgetattr(&stdin) else { return Self(None) };
         let mut quiet = before.clone();
         quiet.local_modes.remove(without);
+        // Else Ctrl-C throws away what is written and not yet shown, and with it where a list ends that is to be taken back.
+        quiet.local_modes.insert(LocalModes::NOFLSH);
         let when = if without.contains(LocalModes::ICANON) { OptionalActions::Now } else { OptionalActions::Flush };
         let set = termios::tcsetattr(&stdin, when, &quiet);
         Self(set.ok().map(|()| before))
