@@ -30,16 +30,23 @@ pub(crate) enum End {
     Interrupted,
 }
 
+impl End {
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Fine => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::WrongFile => 65,
+            Self::Waiting => 75,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<End> for ExitCode {
     fn from(end: End) -> Self {
-        match end {
-            End::Fine => Self::SUCCESS,
-            End::Failed => Self::FAILURE,
-            End::Usage => Self::from(2),
-            End::WrongFile => Self::from(65),
-            End::Waiting => Self::from(75),
-            End::Interrupted => Self::from(130),
-        }
+        Self::from(end.code())
     }
 }
 

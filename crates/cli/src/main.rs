@@ -18,6 +18,7 @@ mod event;
 mod exports;
 mod files;
 mod interrupts;
+mod late;
 mod logging;
 mod options;
 mod out;
@@ -33,6 +34,7 @@ use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::end::End;
+use crate::late::Late;
 use crate::options::Globals;
 
 /// Runs flow cards: events start flows, actions command apps, functions shape data.
@@ -152,7 +154,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Tables(tables) => wait(commands::tables::run(tables, globals)),
         Command::People(people) => wait(commands::people::run(people, globals)),
         Command::Tokens(tokens) => wait(commands::tokens::run(tokens, globals)),
-        Command::Serve(serve) => wait(commands::serve::run(serve, globals)),
+        Command::Serve(serve) => wait_or(commands::serve::run(serve, globals), serve.late()),
         Command::Flows(flows) => wait(commands::flows::run(flows, globals)),
         Command::Hooks(hooks) => wait(commands::hooks::run(hooks, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
@@ -161,9 +163,14 @@ fn run(arguments: &Arguments) -> Result<End> {
 
 /// Runs what needs a runtime; only such commands pay for one. Ctrl-C ends a command where it has not its own way.
 fn wait(command: impl Future<Output = Result<End>>) -> Result<End> {
+    wait_or(command, Late::INTERRUPTED)
+}
+
+fn wait_or(command: impl Future<Output = Result<End>>, late: Late) -> Result<End> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let end = runtime.block_on(Box::pin(async {
         let interrupts = interrupts::Interrupts::listen();
+        late.ends_after(interrupts.clone());
         tokio::select! {
             end = command => end,
             // Whoever presses it twice does not want to wait.

@@ -59,6 +59,8 @@ pub struct FakeStore {
     slow: AtomicBool,
     /// Commits that may take effect.
     gate: tokio::sync::watch::Sender<u64>,
+    /// What cannot be read: the values of keys that begin so.
+    damaged: Mutex<Option<(Space, Vec<u8>)>>,
     under_way: AtomicU64,
     at_once: AtomicU64,
 }
@@ -84,6 +86,7 @@ impl FakeStore {
             space: Mutex::new((0, 0)),
             slow: AtomicBool::new(false),
             gate: tokio::sync::watch::Sender::new(u64::MAX),
+            damaged: Mutex::new(None),
             under_way: AtomicU64::new(0),
             at_once: AtomicU64::new(0),
         }
@@ -108,6 +111,22 @@ impl FakeStore {
     /// The disk is full after this many commits, for this many.
     pub fn full_after(&self, commits: u64, refusals: u64) {
         *self.space.lock() = (commits, refusals);
+    }
+
+    /// In this opening no value can be read whose key begins so.
+    pub fn damage(&self, space: Space, prefix: Vec<u8>) {
+        *self.damaged.lock() = Some((space, prefix));
+    }
+
+    fn is_whole(&self, space: Space, key: &[u8]) -> Result<(), StoreError> {
+        match &*self.damaged.lock() {
+            Some((damaged, prefix)) if *damaged == space && key.starts_with(prefix) => Err(StoreError::Damaged {
+                folder: "sim".into(),
+                what: "the simulation damaged a value".into(),
+                remedy: "mend it".into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Each operation takes a turn of its own before and after it takes effect.
@@ -302,6 +321,7 @@ impl Store for FakeStore {
 
     async fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.begin_read()?;
+        self.is_whole(space, key)?;
         Ok(self.disk.keys.lock().get(&(space, key.to_vec())).cloned())
     }
 
@@ -326,10 +346,13 @@ impl Store for FakeStore {
             (key.clone(), if scan.keys_only { Vec::new() } else { value.clone() })
         };
         let found = range.filter(|((_, key), _)| fits(key));
-        Ok(if scan.reverse {
+        let pairs: Vec<KeyValue> = if scan.reverse {
             found.collect::<Vec<_>>().into_iter().rev().take(scan.limit).map(take).collect()
         } else {
             found.take(scan.limit).map(take).collect()
-        })
+        };
+        let read = if scan.keys_only { &[] } else { pairs.as_slice() };
+        read.iter().try_for_each(|(key, _)| self.is_whole(scan.space, key))?;
+        Ok(pairs)
     }
 }

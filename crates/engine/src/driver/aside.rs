@@ -10,7 +10,7 @@ use std::sync::Arc;
 use flowdeck_model::{Fault, FaultCode, PromptId, RunId, StepPath};
 
 use super::api::{EngineError, Notice, NoticeKind};
-use super::commit::wait_keys;
+use super::commit::{is_damage, wait_keys};
 use super::inbox::Message;
 use super::inner::Inner;
 use super::seal::MESSAGE;
@@ -37,7 +37,12 @@ impl Inner {
     /// Sets a run aside; one that somebody wants ended, before it was known that nobody can drive it, ends instead.
     pub(super) async fn leave_aside(self: &Arc<Self>, run: RunId, error: EngineError) -> Result<(), EngineError> {
         let _alone = self.ending.lock().await;
-        if !self.is_cancelled(run).await? {
+        let is_cancelled = match self.is_cancelled(run).await {
+            // What cannot be read asks for nothing.
+            Err(unread) if is_damage(&unread) => false,
+            read => read?,
+        };
+        if !is_cancelled {
             return self.put_aside(run, error);
         }
         match self.end_aside(run).await {

@@ -322,3 +322,8 @@ pub(super) fn is_conflict(error: &EngineError) -> bool {
 pub(super) fn is_too_large(error: &EngineError) -> bool {
     matches!(error, EngineError::Store(StoreError::TooLarge { .. }))
 }
+
+/// What is stored cannot be read.
+pub(super) fn is_damage(error: &EngineError) -> bool {
+    matches!(error, EngineError::Store(StoreError::Damaged { .. }))
+}

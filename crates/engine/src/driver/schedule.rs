@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::api::EngineError;
-use super::commit::is_too_large;
+use super::commit::{is_damage, is_too_large};
 use super::inner::{Inner, Wake};
 use crate::ports::{Delta, Scan, Space, WaitKey};
 use crate::wire::keys;
@@ -214,11 +214,12 @@ impl Inner {
         }
     }
 
-    /// A store error ends everything; a run that cannot be read is set aside and reported, or ended where somebody asked.
+    /// A store error ends everything, but for damage to what one run needs: a run that cannot be read is set aside and
+    /// reported, or ended where somebody asked.
     async fn judge(self: &Arc<Self>, run: RunId, result: Result<(), EngineError>) -> Result<(), EngineError> {
         match result {
             Ok(()) | Err(EngineError::Stopping) => Ok(()),
-            Err(error) if is_too_large(&error) => self.leave_aside(run, error).await,
+            Err(error) if is_too_large(&error) || is_damage(&error) => self.leave_aside(run, error).await,
             Err(error @ (EngineError::Store(_) | EngineError::Internal(_))) => Err(error),
             Err(error) => self.leave_aside(run, error).await,
         }

@@ -71,6 +71,33 @@ async fn a_run_whose_flow_version_is_missing_is_set_aside_told_and_found_again()
 }
 
 #[tokio::test]
+async fn a_run_whose_stored_values_cannot_be_read_is_set_aside_and_no_other() {
+    for space in [Space::States, Space::Chunks, Space::Inbox, Space::Runs] {
+        let mut world = World::default();
+        let cards =
+            json!([echo("before", json!({"v": "x".repeat(100_000)})), acme("w", "write", json!({"v": "${before.v}"}))]);
+        let waits = flow(json!({"name": "waits", "slots": {"acme": {"app": "acme"}}, "cards": cards}));
+        let run = world.run(&waits, json!({})).await.unwrap().id;
+        world.engine.signal(run, "hello", json!(1)).await.ok();
+        world.restart();
+        world.engine.recover().await.unwrap();
+        world.store.damage(space, keys::run(run));
+        let other = world.engine.start(start(&flow(json!({"cards": []})))).await.unwrap();
+        world.authorizer.grant("acme", "alice");
+        world.engine.run_until_idle().await.unwrap_or_else(|error| panic!("{space:?}: {error}"));
+        assert_eq!(view(&world.engine, other).await.status, Status::Finished, "{space:?}: the others go on");
+        let error = world.engine.drive_until_stopped(run).await.unwrap_err().to_string();
+        assert!(error.contains("damaged a value"), "{space:?}: {error}");
+
+        world.restart();
+        world.engine.recover().await.unwrap();
+        let went_on = go_on(&world, run).await;
+        assert_eq!((went_on.status, went_on.set_aside), (Status::Finished, None), "{space:?}");
+        assert_eq!(world.cards.calls("acme/write"), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_is_set_aside_can_be_ended_without_its_program() {
     let mut world = World::default();
     let (run, ..) = orphan(&mut world).await;

@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use self::told::Told;
 use crate::end::{End, usage};
 use crate::interrupts::Interrupts;
+use crate::late::Late;
 use crate::options::Globals;
 use crate::session::{Part, Session};
 
@@ -52,6 +53,14 @@ pub(crate) struct Serve {
     /// One JSON object a line instead of words.
     #[arg(long)]
     json: bool,
+}
+
+impl Serve {
+    /// Who only asked it to end gets an orderly end, however slow the disk is.
+    pub(crate) fn late(&self) -> Late {
+        let last_words = if self.json { || Told::new(true).ended() } else { || Told::new(false).ended() };
+        Late { end: End::Fine, last_words }
+    }
 }
 
 /// An address; `localhost` and a port alone are this machine.
