@@ -68,9 +68,10 @@ fn an_end_waits_for_no_disk() {
         deck.write("keeper.flow.yaml", KEEPER);
         let mut holder = deck.flowdeck(words).spawn();
         let pid = pid_of_holder(&deck, &mut holder);
-        let stuck = Stuck::of(pid);
         let socket = Socket::new(&deck.runtime_folder());
         let outcome = std::thread::scope(|scope| {
+            // Let go before the holder is waited for, also where the test fails.
+            let stuck = Stuck::of(pid);
             // Something that is still to be written at the end.
             let body = json!({ "file": { "name": "keeper.flow.yaml", "text": KEEPER }, "input": {} });
             let asked = scope.spawn(move || socket.call(&Method::POST, "/v1/runs", Some(&body)));
