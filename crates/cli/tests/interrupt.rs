@@ -78,3 +78,22 @@ fn nothing_is_lost_at_a_question_that_is_not_answered() {
         assert!(screen.contains("\nNothing was changed."), "{keys:?}\n{screen}");
     }
 }
+
+#[test]
+fn half_a_secret_is_not_left_to_the_shell() {
+    let machine = Machine::new(&[]);
+    let connect = ["connect", "okta", "--method", "api_token"];
+    let mut terminal = machine.start_and(&connect, "echo back; IFS= read -r line; echo \"got:$line.\"");
+    terminal.wait_for("[?] help\n>");
+    for (typed, question) in [("f", "[okta]:"), ("ops", "Domain (as"), ("acme.okta.com", "(not shown while you type)")]
+    {
+        terminal.type_line(typed);
+        terminal.wait_for(question);
+    }
+    terminal.press("half-a-secret");
+    terminal.press(CTRL_C);
+    terminal.wait_for("\nback\n");
+    terminal.type_line("mine");
+    let (_, screen) = terminal.end();
+    assert!(screen.contains("got:mine.") && !screen.contains("half-a-secret"), "{screen}");
+}

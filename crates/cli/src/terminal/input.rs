@@ -143,36 +143,40 @@ fn key_of(bytes: &[u8]) -> Option<Key> {
 
 /// Without echo, or key by key, while this lives.
 #[derive(Debug)]
-pub(crate) struct Quiet(Option<Termios>);
+pub(crate) struct Quiet {
+    before: Option<Termios>,
+    /// When a change takes effect, and what becomes of bytes that nobody has read.
+    when: OptionalActions,
+}
 
 impl Quiet {
-    fn start(without: LocalModes) -> Self {
+    fn start(without: LocalModes, with: LocalModes, when: OptionalActions) -> Self {
         let stdin = std::io::stdin();
-        let Ok(before) = termios::tcgetattr(&stdin) else { return Self(None) };
+        let Ok(before) = termios::tcgetattr(&stdin) else { return Self { before: None, when } };
         let mut quiet = before.clone();
         quiet.local_modes.remove(without);
-        // Else Ctrl-C throws away what is written and not yet shown, and with it where a list ends that is to be taken back.
-        quiet.local_modes.insert(LocalModes::NOFLSH);
-        let when = if without.contains(LocalModes::ICANON) { OptionalActions::Now } else { OptionalActions::Flush };
+        quiet.local_modes.insert(with);
         let set = termios::tcsetattr(&stdin, when, &quiet);
-        Self(set.ok().map(|()| before))
+        Self { before: set.ok().map(|()| before), when }
     }
 
-    /// Lines, unseen; what was typed before is forgotten.
+    /// Lines, unseen. What was typed before is forgotten, and so is what is not read in the end: whoever reads next, such
+    /// as the shell after Ctrl-C, would show half a secret.
     pub(crate) fn lines() -> Self {
-        Self::start(LocalModes::ECHO)
+        Self::start(LocalModes::ECHO, LocalModes::empty(), OptionalActions::Flush)
     }
 
-    /// Each key at once and unseen; Ctrl-C stays what it is.
+    /// Each key at once and unseen; Ctrl-C stays what it is, but throws away nothing that is written and not yet shown,
+    /// and with it where a list ends that is to be taken back.
     pub(crate) fn keys() -> Self {
-        Self::start(LocalModes::ECHO | LocalModes::ICANON)
+        Self::start(LocalModes::ECHO | LocalModes::ICANON, LocalModes::NOFLSH, OptionalActions::Now)
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            termios::tcsetattr(std::io::stdin(), OptionalActions::Now, before).ok();
+        if let Some(before) = &self.before {
+            termios::tcsetattr(std::io::stdin(), self.when, before).ok();
         }
     }
 }

@@ -60,6 +60,15 @@ impl Machine {
         Terminal::start(self.command(arguments), 80)
     }
 
+    /// As [`Machine::start`], from a shell, which then does `rest`.
+    pub(crate) fn start_and(&self, arguments: &[&str], rest: &str) -> Terminal {
+        let mut command = self.command(arguments);
+        let script = format!("trap : INT; \"$@\"; {rest}");
+        let shell = ["sh".into(), "-c".into(), script.into(), "sh".into()];
+        command.get_argv_mut().splice(0..0, shell);
+        Terminal::start(command, 80)
+    }
+
     /// The same machine with nobody at its terminal.
     pub(crate) fn unattended(&self, arguments: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
