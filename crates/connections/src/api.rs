@@ -152,6 +152,10 @@ pub enum AttemptStep {
     Done {
         /// The connection.
         connection: Box<ConnectionView>,
+        /// The connection that answered its prompt meanwhile: what waited goes on with that one, and nothing uses the
+        /// new one yet.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        meanwhile: Option<Nickname>,
     },
     /// Open this in a browser.
     Browser {
@@ -191,7 +195,7 @@ pub enum AttemptStep {
 /// Why an attempt ended without a connection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptFault {
-    /// Stable code: `refused`, `expired`, `provider`, `setup`, `unreachable`, `kept`, `interrupted`.
+    /// Stable code: `refused`, `declined`, `expired`, `provider`, `setup`, `unreachable`, `kept`, `interrupted`.
     pub code: String,
     /// What happened, for the person who must act.
     pub message: String,

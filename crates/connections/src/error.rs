@@ -72,6 +72,9 @@ pub enum ConnectError {
     /// The answer of the browser belongs to no attempt, or to another one.
     #[error("this answer belongs to no attempt to connect that is under way; start again")]
     UnknownState,
+    /// What was pasted is not the answer to this attempt, which goes on.
+    #[error("that is not the answer to this attempt; paste the whole address that the browser ended at")]
+    WrongPaste,
     /// The answer came from another authorization server than the one asked (RFC 9207).
     #[error("the answer names the issuer `{got}`, but `{expected}` was asked; nothing was sent there")]
     WrongIssuer {
@@ -156,6 +159,7 @@ impl ConnectError {
             Self::UnknownAttempt => "connect.unknown_attempt",
             Self::AttemptOver { .. } => "connect.attempt_over",
             Self::UnknownState => "connect.unknown_state",
+            Self::WrongPaste => "connect.wrong_paste",
             Self::WrongIssuer { .. } => "connect.wrong_issuer",
             Self::Fields(_) => "connect.fields",
             Self::NicknameTaken { .. } => "connect.nickname_taken",

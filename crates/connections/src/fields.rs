@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use flowdeck_model::app::FieldShape;
 use url::Url;
 
-use crate::hosts::HttpHosts;
+use crate::hosts::{HttpHosts, is_loopback};
 
 /// A value as it will be kept, or what is wrong with it.
 pub(crate) fn tidy(shape: &FieldShape, value: &str, http: &HttpHosts) -> Result<String, String> {
@@ -25,6 +25,10 @@ pub(crate) fn tidy(shape: &FieldShape, value: &str, http: &HttpHosts) -> Result<
     }
 }
 
+/// How an operator allows plain http.
+const ALLOW_HTTP: &str =
+    "plain http must be allowed first: start flowdeck with --allow-http HOST:PORT, or set FLOWDECK_ALLOW_HTTP";
+
 fn url_text(value: &str, http: &HttpHosts) -> Result<String, String> {
     let url = Url::parse(value).map_err(|_| "enter a URL such as https://api.example.com".to_owned())?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -33,15 +37,16 @@ fn url_text(value: &str, http: &HttpHosts) -> Result<String, String> {
     if url.scheme() == "https" || (url.scheme() == "http" && http.allows(&url)) {
         Ok(value.trim_end_matches('/').to_owned())
     } else {
-        Err("the URL must begin with https://".into())
+        Err(format!("the URL must begin with https://; {ALLOW_HTTP}"))
     }
 }
 
 fn domain(value: &str, strip_suffixes: &[String], http: &HttpHosts) -> Result<String, String> {
     let wrong = || "enter the domain only, such as acme.example.com".to_owned();
-    // Out of a document or a chat it comes with quotes or brackets around it.
-    let value =
-        value.trim_matches(|c: char| matches!(c, '"' | '\'' | '<' | '>' | '`' | '\u{200b}') || c.is_whitespace());
+    // Out of a document or a chat it comes with quotes or brackets around it, and the end of a sentence behind it.
+    let around = |c: char| matches!(c, '"' | '\'' | '<' | '>' | '`' | '\u{200b}') || c.is_whitespace();
+    let value = value.trim_start_matches(around);
+    let value = value.trim_end_matches(|c: char| around(c) || matches!(c, ',' | ';' | '.'));
     let plain = format!("http://{value}");
     let text = if value.contains("://") {
         value.to_owned()
@@ -63,14 +68,20 @@ fn domain(value: &str, strip_suffixes: &[String], http: &HttpHosts) -> Result<St
         _ => return Err(wrong()),
     }
     let named = matches!(url.host(), Some(url::Host::Domain(_)));
-    if !named || !host.contains('.') || host.split('.').any(|l| l.is_empty() || l.starts_with('-') || l.ends_with('-'))
-    {
-        return Err("enter a full domain, such as acme.example.com".into());
+    if !named || !host.contains('.') || !host.split('.').all(is_label) {
+        let plain = url.scheme() == "http" || !value.contains("://") && is_loopback(&url);
+        return Err(if plain { ALLOW_HTTP } else { "enter a full domain, such as acme.example.com" }.to_owned());
     }
     let (first, rest) = host.split_once('.').ok_or_else(wrong)?;
     let first =
         strip_suffixes.iter().find_map(|s| first.strip_suffix(s.as_str()).filter(|f| !f.is_empty())).unwrap_or(first);
     Ok(url.port().map_or_else(|| format!("{first}.{rest}"), |port| format!("{first}.{rest}:{port}")))
+}
+
+/// Part of a name between dots.
+fn is_label(text: &str) -> bool {
+    let sign = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !text.is_empty() && text.chars().all(sign) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Fills `{key}` from the fields. A value that brings its own scheme replaces an `https://` before it.
@@ -110,6 +121,14 @@ mod tests {
             ("ACME.Okta.com", Some(ok)),
             ("acme.okta.com.", Some(ok)),
             ("acme.okta.com/", Some(ok)),
+            ("acme.okta.com,", Some(ok)),
+            ("acme.okta.com .,", Some(ok)),
+            ("\"acme.okta.com\";", Some(ok)),
+            ("https://acme.okta.com/.", Some(ok)),
+            (",acme.okta.com", None),
+            ("acme,okta.com", None),
+            ("acme.okta.com,/x", None),
+            ("acme.ok!ta.com", None),
             ("acme.okta.com:443", Some(ok)),
             ("acme-admin.okta.com", Some(ok)),
             ("https://acme.okta.com", Some(ok)),
@@ -164,6 +183,24 @@ mod tests {
         for (given, expected) in table {
             assert_eq!(tidy(&shape, given, &http).ok().as_deref(), expected, "{given}");
         }
+    }
+
+    #[test]
+    fn an_address_that_must_be_allowed_first_says_how() {
+        let http = HttpHosts::new(&[], false);
+        let shape = FieldShape::Domain { strip_suffixes: vec![] };
+        for (value, says) in [
+            ("http://localhost:4400", true),
+            ("localhost:4400", true),
+            ("http://127.0.0.1:4400", true),
+            ("http://10.0.0.9", true),
+            ("https://localhost", false),
+            ("acme", false),
+        ] {
+            let why = tidy(&shape, value, &http).unwrap_err();
+            assert_eq!(why.contains("--allow-http") && why.contains("FLOWDECK_ALLOW_HTTP"), says, "{value}: {why}");
+        }
+        assert!(tidy(&FieldShape::Url, "http://localhost:1", &http).unwrap_err().contains("--allow-http"));
     }
 
     #[test]

@@ -104,6 +104,9 @@ pub(crate) enum Phase {
     },
     Done {
         connection: ConnectionId,
+        /// What answered its prompt before it could.
+        #[serde(default)]
+        meanwhile: Option<Nickname>,
     },
     Failed(AttemptFault),
 }

@@ -66,7 +66,7 @@ async fn an_answer_without_the_right_state_or_at_another_apps_address_is_refused
     check_refused(&bench, &provider, &padded, "connect.unknown_state").await;
     let other = bench.begin("m", "y", BROWSER, &[]).await;
     let refusal = bench.registry.paste(other.id, &format!("code=1&state={state}")).await.unwrap_err();
-    assert_eq!(refusal.code(), "connect.unknown_state", "the state of another attempt");
+    assert_eq!(refusal.code(), "connect.wrong_paste", "the state of another attempt");
     let made = bench.registry.callback(&format!("http://127.0.0.1:8917/oauth/callback/m?code=1&state={state}")).await;
     assert_eq!(done(made.unwrap()).nickname.as_str(), "x");
 }
@@ -156,7 +156,7 @@ async fn an_error_answer_or_none_at_all_ends_the_attempt_in_words() {
     let provider = Provider::start().await;
     let bench = bench(&provider, RedirectPolicy::Registered, None).await;
     for (answer, code, words) in [
-        ("error=access_denied&error_description=No+thanks", "refused", "`access_denied`: No thanks"),
+        ("error=access_denied&error_description=No+thanks", "declined", "`access_denied`: No thanks"),
         ("error=server%0Aerror%1b%5B31m", "refused", "`servererror[31m`"),
         ("x=1", "provider", "no code"),
         ("code=", "provider", "no code"),

@@ -14,4 +14,5 @@ mod prompts;
 mod refresh;
 mod repair;
 mod support;
+mod together;
 mod trouble;

@@ -182,7 +182,7 @@ async fn a_repair_that_is_begun_refused_or_broken_never_harms_the_working_grant(
     let before = bench.everything().await;
     let begin = BeginConnect { connection: Some(made.id), ..BeginConnect::new(name("m"), BROWSER) };
     bench.registry.begin(begin).await.unwrap();
-    assert_eq!(failed(back("error=access_denied", Some(made.id)).await).0, "refused");
+    assert_eq!(failed(back("error=access_denied", Some(made.id)).await).0, "declined");
     for status in [400, 500, 302] {
         provider.tokens(move |_| text_reply(status, "no"));
         back("code=2", Some(made.id)).await;

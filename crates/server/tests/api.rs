@@ -108,7 +108,7 @@ async fn a_run_that_waits_goes_on_when_its_prompt_is_answered() {
     assert!(problem.fields.contains_key("nonsense") && problem.fields.contains_key("token"), "{problem:?}");
     form.fields = [("token".to_owned(), "s3cret".into())].into();
     let attempt: Attempt = call(client, Method::POST, "/v1/attempts", &form).await;
-    let AttemptStep::Done { connection } = attempt.step else { panic!("not connected: {attempt:?}") };
+    let AttemptStep::Done { connection, .. } = attempt.step else { panic!("not connected: {attempt:?}") };
     // The stream does not stop at a wait whose prompt is answered.
     let rest = events(client, view.id, *seqs(&all).last().unwrap(), false).await;
     let Some(RunEvent::Stopped { run }) = rest.last() else { panic!("no end: {rest:?}") };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use flowdeck::connections::{Attempt, AttemptStep, SecretText};
+use flowdeck::model::Nickname;
 use flowdeck::model::connect::ConnectionView;
 use flowdeck_server::wire::SurfaceName;
 
@@ -37,6 +38,15 @@ pub(crate) enum Ended {
     Failed,
 }
 
+/// What to say where somebody else answered the prompt first.
+pub(super) fn late(other: &Nickname, saved: &ConnectionView) -> String {
+    format!(
+        "The prompt was answered meanwhile with \u{201c}{other}\u{201d}, and what waited goes on with that. Your \
+         account is saved as \u{201c}{}\u{201d}; nothing uses it yet.",
+        saved.nickname
+    )
+}
+
 /// Follows an attempt with a person at the terminal.
 pub(crate) async fn follow(
     api: &Api,
@@ -49,7 +59,12 @@ pub(crate) async fn follow(
     for _ in 0..LOOKS_MAX {
         let style = terminal.style();
         match attempt.step.clone() {
-            AttemptStep::Done { connection } => return Ok(Ended::Done(connection)),
+            AttemptStep::Done { connection, meanwhile } => {
+                if let Some(other) = meanwhile {
+                    terminal.say(&wrap(&late(&other, &connection), style.text_width(), 2));
+                }
+                return Ok(Ended::Done(connection));
+            }
             AttemptStep::Failed(fault) => {
                 let sign = style.bad(style.sign("✗", "x"));
                 let message = wrap(&fault.message, style.text_width(), 4);

@@ -11,7 +11,7 @@ use flowdeck::model::connect::{ConnectionView, PromptMethod};
 use flowdeck_server::wire::{Connect, SurfaceName};
 use serde_json::json;
 
-use super::attempt::pause;
+use super::attempt::{late, pause};
 use super::interactive::given_method;
 use super::options::YesNo;
 use crate::again::quoted;
@@ -119,7 +119,12 @@ async fn follow(
             tell(&attempt);
         }
         match attempt.step.clone() {
-            AttemptStep::Done { connection } => return Ok(connection),
+            AttemptStep::Done { connection, meanwhile } => {
+                if let (Some(other), false) = (meanwhile, as_json) {
+                    terminal.say(&format!("{}\n", late(&other, &connection)));
+                }
+                return Ok(connection);
+            }
             AttemptStep::Failed(fault) => bail!("{}\n  {}", fault.message, fault.remedy),
             AttemptStep::ConfirmAccount { was, now, .. } => {
                 let Some(word) = options.switch_account else {

@@ -82,7 +82,7 @@ async fn connection(watch: &mut Watch<'_>, prompt: PromptId) -> Result<bool> {
                 None => None,
             };
             match own {
-                Some(AttemptStep::Done { connection }) => {
+                Some(AttemptStep::Done { connection, .. }) => {
                     let text = answer::connected(&connection, style);
                     watch.terminal.say(&format!("{text}\n"));
                 }

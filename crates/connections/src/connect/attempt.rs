@@ -40,6 +40,7 @@ impl Registry {
             "setup" => "Check the client id and client secret in the form, and the redirect URI at the provider.",
             "unreachable" => "Check the address in the form and the network, then try again.",
             "kept" => "Nothing was changed.",
+            "declined" => "Nothing was changed. To connect after all, try again and agree.",
             _ => "Start again; check what you entered and which account you are signed in with.",
         };
         let fault = AttemptFault { code: code.into(), message: message.into(), remedy: remedy.into() };
@@ -78,8 +79,8 @@ impl Inner {
             })
         };
         let step = match attempt.phase {
-            Phase::Done { connection } => {
-                AttemptStep::Done { connection: Box::new(view(&self.known(connection).await?)) }
+            Phase::Done { connection, meanwhile } => {
+                AttemptStep::Done { connection: Box::new(view(&self.known(connection).await?)), meanwhile }
             }
             Phase::Failed(fault) => AttemptStep::Failed(fault),
             Phase::Consumed => over("interrupted", "the authorization was interrupted"),

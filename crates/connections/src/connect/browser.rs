@@ -88,7 +88,7 @@ impl Registry {
     /// What a person pasted: the whole URL they were sent to, its query, or the code in it.
     ///
     /// # Errors
-    /// As [`Self::callback`].
+    /// As [`Self::callback`]; [`ConnectError::WrongPaste`] where the attempt goes on.
     pub async fn paste(&self, attempt: AttemptId, text: &str) -> Result<Attempt, ConnectError> {
         let text = text.trim().trim_matches(['"', '\'', '<', '>', '`']);
         let answer = if text.contains('=') && (text.contains('?') || text.contains("code=") || text.contains("error="))
@@ -101,11 +101,15 @@ impl Registry {
         if record.state_hash.is_none() {
             return Err(ConnectError::UnknownState);
         }
+        self.inner.still_pending(&record)?;
         let state = answer.values.get("state").map(|s| hex::encode(digest(s)));
         if state.is_some() && state != record.state_hash {
-            return Err(ConnectError::UnknownState);
+            return Err(ConnectError::WrongPaste);
         }
-        self.answered(attempt, answer).await
+        match self.answered(attempt, answer).await {
+            Err(ConnectError::UnknownState) => Err(ConnectError::WrongPaste),
+            answered => answered,
+        }
     }
 
     async fn answered(&self, id: AttemptId, answer: Answer) -> Result<Attempt, ConnectError> {
@@ -149,6 +153,9 @@ impl Registry {
         }
         if let Some(error) = answer.values.get("error") {
             let detail = answer.values.get("error_description").map(|d| format!(": {}", short(d))).unwrap_or_default();
+            if error == "access_denied" {
+                return self.fail(attempt, "declined", &format!("it was declined: `access_denied`{detail}")).await;
+            }
             return self.fail(attempt, "refused", &format!("the provider answered `{}`{detail}", short(error))).await;
         }
         let Some(code) = answer.values.get("code").filter(|c| !c.is_empty()) else {

@@ -141,6 +141,19 @@ impl Registry {
         let _write = inner.write.lock().await;
         let now = inner.now();
         let records = inner.records(Some(&attempt.app)).await?;
+        let answer = match (attempt.prompt, attempt.connection) {
+            (Some(prompt), None) => inner.answer_of(&inner.head(prompt).await?).await?,
+            _ => None,
+        };
+        let is_twin = answer.as_ref().is_some_and(|made| is_same(made, &attempt, &brought));
+        if let Some(made) = answer.as_ref().filter(|_| is_twin) {
+            if !covers(&brought, made) {
+                return self.use_other(attempt, made).await;
+            }
+            // One account of one app is one connection. Its newest grant stays: the provider may have ended the other.
+            attempt.connection = Some(made.id);
+        }
+        let meanwhile = answer.filter(|_| !is_twin).map(|made| made.nickname);
         let was = records.iter().find(|r| Some(r.id) == attempt.connection);
         if attempt.connection.is_some() && was.is_none() {
             return Err(ConnectError::AttemptOver { why: "the connection was removed meanwhile" });
@@ -202,12 +215,32 @@ impl Registry {
         };
         inner.audit(&mut change, kind, &record, record.account.as_deref().unwrap_or(""));
         inner.touch(&mut change, &record);
-        attempt.phase = Phase::Done { connection: record.id };
+        attempt.phase = Phase::Done { connection: record.id, meanwhile: meanwhile.clone() };
         attempt.sealed.clear();
         change.delta.put(Space::Attempts, key("a", &attempt.id.to_bytes()), encode(&attempt));
         inner.commit(change).await?;
-        Ok(Attempt { id: attempt.id, step: AttemptStep::Done { connection: Box::new(view(&record)) } })
+        Ok(Attempt { id: attempt.id, step: AttemptStep::Done { connection: Box::new(view(&record)), meanwhile } })
     }
+
+    /// Ends the attempt with a connection that is there, untouched.
+    async fn use_other(&self, mut attempt: AttemptRecord, made: &ConnectionRecord) -> Result<Attempt, ConnectError> {
+        attempt.phase = Phase::Done { connection: made.id, meanwhile: None };
+        attempt.sealed.clear();
+        self.inner.save_attempt(&attempt).await?;
+        self.inner.shown(attempt).await
+    }
+}
+
+/// Whether it is surely the same account, connected in the same way.
+fn is_same(made: &ConnectionRecord, attempt: &AttemptRecord, brought: &Brought) -> bool {
+    let same_way = made.method == attempt.method && made.fields == attempt.fields;
+    same_way && made.subject.is_some() && made.subject == brought.subject
+}
+
+/// Whether nobody loses a right where the new grant stands in for the earlier one.
+fn covers(brought: &Brought, made: &ConnectionRecord) -> bool {
+    let had = made.granted.as_deref().unwrap_or_default();
+    brought.granted.as_ref().is_none_or(|granted| had.iter().all(|scope| granted.contains(scope)))
 }
 
 fn is_other(was: &ConnectionRecord, brought: &Brought) -> bool {

@@ -33,6 +33,27 @@ impl Inner {
         Ok(())
     }
 
+    /// What an answered prompt was answered with: what its slots are bound to, or what alone fits them.
+    pub(crate) async fn answer_of(&self, head: &PromptHead) -> Result<Option<ConnectionRecord>, StoreError> {
+        if self.prompt_state(head).await?.0 != PromptState::Answered {
+            return Ok(None);
+        }
+        if let Some(id) = head.connection {
+            return self.record(id).await;
+        }
+        for member in self.members(head.id).await? {
+            for kind in ["b", "m"] {
+                let bound = binding_key(kind, &head.app, &member.flow, &member.slot);
+                if let Some(id) = self.read::<ConnectionId>(Space::Bindings, &bound).await? {
+                    return self.record(id).await;
+                }
+            }
+        }
+        let mut fits = self.records(Some(&head.app)).await?;
+        fits.retain(|record| head.nickname.as_ref().is_none_or(|nickname| *nickname == record.nickname));
+        Ok(if fits.len() == 1 { fits.pop() } else { None })
+    }
+
     /// Ends the open prompts that waited for a connection with this nickname.
     pub(crate) async fn settle_named(&self, change: &mut Change, record: &ConnectionRecord) -> Result<(), StoreError> {
         for head in self.open_heads(Some(&record.app)).await? {

@@ -8,13 +8,13 @@ mod heads;
 mod view;
 
 use flowdeck_engine::ports::{Space, StoreError};
-use flowdeck_model::connect::{PromptState, PromptView};
+use flowdeck_model::connect::{ConnectionView, PromptState, PromptView};
 use flowdeck_model::{ConnectionId, Nickname, PromptId};
 
 use crate::api::{AuditKind, BindTarget, PromptFilter};
 use crate::error::ConnectError;
 use crate::record::{ConnectionRecord, PromptHead, binding_key, encode};
-use crate::registry::{Change, Inner, LIST_MAX, Registry, slot_key};
+use crate::registry::{Change, Inner, LIST_MAX, Registry, slot_key, view};
 
 pub(crate) use heads::Drafts;
 
@@ -48,6 +48,15 @@ impl Registry {
     pub async fn prompt(&self, id: PromptId) -> Result<PromptView, ConnectError> {
         let head = self.inner.head(id).await?;
         Ok(self.inner.prompt_view(&head, &[]).await?)
+    }
+
+    /// The connection that a prompt was answered with, where it was and the connection is still there.
+    ///
+    /// # Errors
+    /// [`ConnectError::UnknownPrompt`], [`ConnectError::Store`].
+    pub async fn prompt_answer(&self, id: PromptId) -> Result<Option<ConnectionView>, ConnectError> {
+        let head = self.inner.head(id).await?;
+        Ok(self.inner.answer_of(&head).await?.as_ref().map(view))
     }
 
     /// Closes a prompt that nothing waits at (one that was only [raised](Registry::raise), say). Runs never wait at a

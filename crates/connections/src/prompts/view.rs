@@ -78,8 +78,11 @@ impl Inner {
         scopes: &[String],
     ) -> Vec<PromptMethod> {
         let redirect = self.redirect_uri(&auth.app);
-        auth.methods
-            .iter()
+        let mut methods: Vec<_> = auth.methods.iter().collect();
+        // The way that the connection was made stands first.
+        methods.sort_by_key(|method| record.is_some_and(|r| r.method != method.key));
+        methods
+            .into_iter()
             .map(|method| {
                 let oauth = oauth_of(method);
                 let offers = |grant| oauth.is_some_and(|o| o.grants.contains(&grant));
@@ -123,11 +126,16 @@ fn widen(title: &str, record: &ConnectionRecord, members: &[Member]) -> String {
     }
     let cards = lacking.iter().map(|m| m.card.clone()).collect();
     let lists: Vec<Vec<String>> = lacking.iter().map(|m| missing(record, &m.scopes)).collect();
+    let mut rights = union(lists.iter().map(Vec::as_slice));
+    if rights.is_empty() {
+        // They were granted meanwhile: what was asked for stays readable.
+        rights = union(lacking.iter().map(|m| m.scopes.as_slice()));
+    }
     let (who, needs) = who(&cards);
     format!(
         "{who} {needs} more rights on the {title} connection \u{201c}{}\u{201d}: {}. Grant them{} to go on.",
         record.nickname,
-        union(lists.iter().map(Vec::as_slice)).join(", "),
+        rights.join(", "),
         as_account(Some(record))
     )
 }

@@ -249,7 +249,7 @@ pub(crate) fn parts(
 
 pub(crate) fn done(attempt: Attempt) -> ConnectionView {
     match attempt.step {
-        AttemptStep::Done { connection } => *connection,
+        AttemptStep::Done { connection, .. } => *connection,
         other => panic!("not done: {other:?}"),
     }
 }

@@ -175,7 +175,7 @@ pub(super) fn attempt(attempt: &Attempt, notice: Option<&Notice>) -> Response {
             );
             ("Another account", body)
         }
-        AttemptStep::Done { connection } => {
+        AttemptStep::Done { connection, .. } => {
             let account = connection.account.as_deref().unwrap_or("its account");
             let body = format!(
                 "<p role=\"status\">{}, {}, is connected to this workspace as {}. What waited for it goes on by \

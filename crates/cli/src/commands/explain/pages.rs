@@ -51,6 +51,7 @@ pages! {
     "connect.unknown_state",
     "connect.wrong_app",
     "connect.wrong_issuer",
+    "connect.wrong_paste",
     "connect.wrong_prompt",
     "doubtful-number",
     "duplicate-flow",
