@@ -146,7 +146,7 @@ pub(crate) fn judge_by(app: &App, rules: &Rules<'_>, answer: &Value, now: Millis
         .status(status)
         .body(kept_body(body));
     if status == 403 && !rules.needs_role.is_empty() {
-        fault = fault.remedy(format!("use a connection whose account has: {}", rules.needs_role));
+        fault = fault.remedy(format!("The card needs an account with: {}.", rules.needs_role));
     }
     if (300..400).contains(&status) && writes {
         fault = fault.remedy("the address sends writes elsewhere, which are not followed; use the address it leads to");

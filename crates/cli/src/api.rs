@@ -13,7 +13,7 @@ use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::table::{TableDecl, TableOp};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
-    About, AskToken, Bind, ClientToken, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, FlowList, Paste,
+    About, AskToken, Bind, Bound, ClientToken, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, FlowList, Paste,
     Preflight, PromptList, PublishFlow, Rename, Retry, RunList, ServedFlow, Settle, Signal, StartFlow, StartRun,
     Switch, SwitchFlow, TableList, UseConnection,
 };
@@ -161,7 +161,7 @@ impl Api {
         self.post(&format!("/v1/prompts/{prompt}/close"), &()).await
     }
 
-    pub(crate) async fn bind(&self, bind: &Bind) -> Result<()> {
+    pub(crate) async fn bind(&self, bind: &Bind) -> Result<Bound> {
         self.post("/v1/bindings", bind).await
     }
 

@@ -61,13 +61,6 @@ impl Pages {
         }
     }
 
-    /// As [`pretty`].
-    pub(crate) fn pretty(&mut self, value: &impl Serialize) {
-        if let Ok(lines) = serde_json::to_string_pretty(value) {
-            self.text(&(lines + "\n"));
-        }
-    }
-
     /// Writes all of it.
     pub(crate) fn print(&self) {
         text(&self.0);

@@ -99,3 +99,21 @@ fn no_color_takes_the_colours_away() {
         }
     }
 }
+
+#[test]
+fn a_flow_is_given_another_account() {
+    let machine = connected();
+    machine.unattended(&["run", "flows/team-report.flow.yaml"]).check(0, &[]);
+    machine.connected("second");
+    let used = |machine: &Machine| {
+        let said = machine.unattended(&["run", "flows/team-report.flow.yaml"]).check(0, &[]);
+        ["mine", "second"].into_iter().filter(|name| said.err.contains(name)).collect::<Vec<_>>()
+    };
+    assert_eq!(used(&machine), ["mine"], "it keeps the one it has");
+    let said = machine.unattended(&["connections", "use", "second", "team-report/directory"]).check(0, &[]);
+    assert_eq!(said.out, "team-report uses “second” of playground at its slot directory from now on.\n");
+    assert_eq!(used(&machine), ["second"]);
+    let said = machine.unattended(&["connections", "use", "mine", "team-reprot/directory"]).check(0, &[]);
+    assert!(said.out.contains("No run of team-reprot has used an account of playground"), "{}", said.out);
+    machine.unattended(&["connections", "use", "mine", "team-report"]).check(2, &["write FLOW/SLOT"]);
+}

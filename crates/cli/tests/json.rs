@@ -142,3 +142,36 @@ fn a_line_that_is_no_answer_does_not_end_an_attempt_that_is_pasted_back() {
     assert_eq!(both.matches("This is neither the address nor a code").count(), 2, "{both}");
     assert!(!both.contains("certainly"), "what was pasted is not repeated: {both}");
 }
+
+#[test]
+fn every_command_says_one_object_a_line() {
+    let home = Home::new();
+    let run = home.say(&["run", "--json", &home.file("f.yaml", STEPS)]).check(0, &[]).run()["run"].clone();
+    let run = run.as_str().unwrap();
+    let file = home.file("steps.flow.yaml", STEPS);
+    let table: [&[&str]; 15] = [
+        &["tables", "create", "People", "name:text", "--json"],
+        &["tables", "rows", "People", "--json"],
+        &["tables", "show", "People", "--json"],
+        &["tables", "list", "--json"],
+        &["flows", "publish", &file, "--json"],
+        &["flows", "list", "--json"],
+        &["flows", "show", "steps", "--json"],
+        &["runs", "list", "--json"],
+        &["runs", "show", run, "--json"],
+        &["people", "list", "--json"],
+        &["tokens", "add", "for tests", "--json"],
+        &["apps", "show", "okta", "--json"],
+        &["apps", "list", "--json"],
+        &["cards", "show", "string/concat", "--json"],
+        &["doctor", "--json"],
+    ];
+    for arguments in table {
+        let said = home.say(arguments);
+        assert_eq!(said.code, 0, "{arguments:?}: {}{}", said.out, said.err);
+        for line in said.out.lines() {
+            let read = serde_json::from_str::<serde_json::Value>(line);
+            assert!(read.is_ok_and(|value| value.is_object()), "{arguments:?}: {line}");
+        }
+    }
+}

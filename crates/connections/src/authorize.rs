@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use flowdeck_egress::Credential;
 use flowdeck_engine::ports::{Authorized, Authorizer, Decision, Loss, Op, Space, StoreError, WaitKey};
 use flowdeck_model::connect::{ConnectionState, Need, PromptReason};
-use flowdeck_model::{ConnectionId, Fault, FaultCode, PromptId};
+use flowdeck_model::{AppName, ConnectionId, Fault, FaultCode, FlowName, PromptId, SlotName};
 
 use crate::api::{AuditKind, AuditRecord};
 use crate::error::ConnectError;
@@ -28,12 +28,23 @@ pub(crate) enum Found {
 }
 
 impl Inner {
-    pub(crate) async fn resolve(&self, need: &Need) -> Result<Found, StoreError> {
+    /// What a slot is bound to: what a person chose, else what was matched. The connection may be gone.
+    pub(crate) async fn bound(
+        &self,
+        app: &AppName,
+        flow: &FlowName,
+        slot: &SlotName,
+    ) -> Result<Option<ConnectionId>, StoreError> {
         for kind in ["b", "m"] {
-            let bound = self
-                .read::<ConnectionId>(Space::Bindings, &binding_key(kind, &need.app, &need.flow, &need.slot))
-                .await?;
-            let Some(id) = bound else { continue };
+            if let Some(id) = self.read(Space::Bindings, &binding_key(kind, app, flow, slot)).await? {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) async fn resolve(&self, need: &Need) -> Result<Found, StoreError> {
+        if let Some(id) = self.bound(&need.app, &need.flow, &need.slot).await? {
             if let Some(record) = self.record(id).await? {
                 return Ok(Found::Bound(Box::new(record), None));
             }
@@ -131,7 +142,7 @@ impl Inner {
                 format!("the connection \u{201c}{}\u{201d} is switched off: {}", record.nickname, record.state_reason),
             );
             Decision::Denied(
-                fault.remedy("Ask who administers flowdeck here to switch it on, or choose another connection."),
+                fault.remedy("Ask who administers flowdeck here to switch it on."),
             )
         })
     }
@@ -142,7 +153,7 @@ impl Inner {
             FaultCode::Forbidden,
             format!("{} refused {account} (connection \u{201c}{}\u{201d}): {detail}", record.app, record.nickname),
         );
-        Decision::Denied(fault.remedy("Give that account the role it lacks, or choose another connection of this app."))
+        Decision::Denied(fault.remedy("Give that account the role it lacks."))
     }
 }
 

@@ -178,7 +178,8 @@ async fn answered(
     let asked = match answer {
         PromptAnswer::Later => return Ok(()),
         PromptAnswer::Use(connection) => {
-            return Ok(runtime.connections().use_connection(BindTarget::Prompt(prompt.id), connection).await?);
+            runtime.connections().use_connection(BindTarget::Prompt(prompt.id), connection).await?;
+            return Ok(());
         }
         PromptAnswer::Connect(asked) => asked,
     };

@@ -28,7 +28,7 @@ use crate::session::{self, Session};
 pub(crate) struct Apps {
     #[command(subcommand)]
     command: AppsCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -58,7 +58,7 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
         AppsCommand::Show { app: name } if name == TABLES => {
             let (head, own) = (tables(&cards), of_family(&cards, TABLES));
             if apps.json {
-                out::pretty(&json!({ "app": head.json(), "auth": null, "cards": own }));
+                out::json(&json!({ "app": head.json(), "auth": null, "cards": own }));
             } else {
                 let mut text = format!("{}  {}\n", style.bold(&head.title), head.summary);
                 text.push_str(&wrap(TABLES_MORE, style.text_width(), 2));
@@ -70,7 +70,7 @@ pub(crate) fn run(apps: &Apps, globals: &Globals) -> Result<End> {
                 bail!(usage(format!("there is no app `{name}`; `flowdeck apps list` names them")));
             };
             if apps.json {
-                out::pretty(
+                out::json(
                     &json!({ "app": Head::of(app).json(), "auth": app.auth.as_deref(), "cards": of_family(&cards, name) }),
                 );
             } else {

@@ -24,7 +24,7 @@ use crate::session::Session;
 pub(crate) struct Cards {
     #[command(subcommand)]
     command: CardsCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -68,7 +68,7 @@ pub(crate) fn run(command: &Cards, globals: &Globals) -> Result<End> {
                 bail!(usage(format!("there is no card `{card}`; `flowdeck cards list` names them")));
             };
             if command.json {
-                out::pretty(found.as_ref());
+                out::json(found.as_ref());
             } else if let Some(function) = cards.functions().function(&found.name) {
                 out::text(&markdown(&reference::page(function, 1), out::style(), 0));
             } else {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use flowdeck::connections::Revocation;
 use flowdeck::model::connect::ConnectionView;
 use flowdeck::model::{AppName, Nickname};
-use flowdeck_server::wire::Switch;
+use flowdeck_server::wire::{Bind, Switch};
 
 use crate::again::quoted;
 use crate::api::Api;
@@ -28,13 +28,14 @@ use crate::terminal::Terminal;
   flowdeck connections show okta/prod-admin
   flowdeck connections test prod-admin
   flowdeck connections rename prod-admin ops
+  flowdeck connections use ops suspend-inactive-users/okta      this flow's slot uses it from now on
   flowdeck connections disconnect ops --yes
 
 CONNECTION is an id (con_…), a nickname, or APP/NICKNAME.")]
 pub(crate) struct Connections {
     #[command(subcommand)]
     command: ConnectionsCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -73,6 +74,14 @@ enum ConnectionsCommand {
         /// Why, for whoever wonders.
         #[arg(long, default_value = "")]
         reason: String,
+    },
+    /// Lets a slot of a flow use it, whatever it used before.
+    Use {
+        /// Id, nickname or APP/NICKNAME.
+        connection: String,
+        /// The flow and its slot: FLOW/SLOT.
+        #[arg(value_name = "FLOW/SLOT")]
+        place: String,
     },
     /// Removes one and revokes it at the app where the app offers that.
     Disconnect {
@@ -118,7 +127,7 @@ async fn list(api: &Api, out: &mut Pages, app: Option<&AppName>, as_json: bool) 
 
 fn show(api: &Api, out: &mut Pages, connection: &ConnectionView, as_json: bool) {
     match as_json {
-        true => out.pretty(connection),
+        true => out.json(connection),
         false => out.text(&connections::show(connection, api.session().now(), style())),
     }
 }
@@ -135,7 +144,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &ConnectionsCommand, as
             let connection = find(api, connection).await?;
             let tested = api.test(connection.id).await?;
             if as_json {
-                out::pretty(&tested);
+                out::json(&tested);
             } else {
                 let end = if tested.message.ends_with('.') { "" } else { "." };
                 out::text(&wrap(&format!("{}{end}", capital(&tested.message)), style().text_width(), 0));
@@ -157,10 +166,34 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &ConnectionsCommand, as
             let switch = Switch { on: *to == OnOff::On, reason: reason.clone() };
             show(&api.switch(connection.id, &switch).await?);
         }
+        ConnectionsCommand::Use { connection, place } => {
+            let connection = find(api, connection).await?;
+            return used(api, &connection, place, as_json).await;
+        }
         ConnectionsCommand::Disconnect { connection, yes } => {
             let connection = find(api, connection).await?;
             return disconnect(api, terminal, &connection, *yes, as_json).await;
         }
+    }
+    Ok(End::Fine)
+}
+
+async fn used(api: &Api, connection: &ConnectionView, place: &str, as_json: bool) -> Result<End> {
+    let named = place.rsplit_once('/').and_then(|(flow, slot)| Some((flow.parse().ok()?, slot.parse().ok()?)));
+    let Some((flow, slot)) = named else {
+        bail!(usage(format!("`{place}` names no slot: write FLOW/SLOT, as welcome/directory")));
+    };
+    let bind = Bind { flow, slot, connection: connection.id };
+    let bound = api.bind(&bind).await?;
+    if as_json {
+        out::json(&bound);
+        return Ok(End::Fine);
+    }
+    let Bind { flow, slot, .. } = bind;
+    out::text(&format!("{flow} uses \u{201c}{}\u{201d} of {} at its slot {slot} from now on.\n", connection.nickname, connection.app));
+    if bound.before.is_none() {
+        let text = format!("No run of {flow} has used an account of {} at a slot {slot} so far.", connection.app);
+        out::text(&wrap(&text, style().text_width(), 0));
     }
     Ok(End::Fine)
 }
@@ -177,7 +210,7 @@ async fn disconnect(api: &Api, terminal: &mut Terminal, c: &ConnectionView, yes:
     }
     let gone = api.disconnect(c.id).await?;
     if as_json {
-        out::pretty(&gone);
+        out::json(&gone);
         return Ok(End::Fine);
     }
     let app = match &gone.revocation {

@@ -39,7 +39,7 @@ one that a watched folder brings arrives switched on.")]
 pub(crate) struct Flows {
     #[command(subcommand)]
     command: FlowsCommand,
-    /// JSON instead of screens; lists have one object a line.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -132,7 +132,7 @@ async fn list(api: &Api, out: &mut Pages, as_json: bool) -> Result<()> {
 
 fn shown(out: &mut Pages, flow: &ServedFlow, as_json: bool) {
     if as_json {
-        out.pretty(flow);
+        out.json(flow);
     } else {
         out.text(&screen::show(flow, style()));
     }
@@ -145,7 +145,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &FlowsCommand, as_json:
         FlowsCommand::Show { name, renew_token, .. } => {
             let told = api.client_token(name, *renew_token).await?;
             match as_json {
-                true => pages.pretty(&json!({ "token": told.token.expose() })),
+                true => pages.json(&json!({ "token": told.token.expose() })),
                 false => pages.text(&format!("{}\n", told.token.expose())),
             }
         }

@@ -34,7 +34,7 @@ flow that is on and listens for it, once.")]
 pub(crate) struct Hooks {
     #[command(subcommand)]
     command: HooksCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -135,7 +135,7 @@ async fn list(api: &Api, out: &mut Pages, as_json: bool) -> Result<()> {
 fn shown(made: &NewHook, as_json: bool) -> End {
     let (hook, secret) = (&made.hook, made.secret.as_ref().map(SecretText::expose));
     if as_json {
-        out::pretty(&json!({ "hook": hook, "secret": secret, "app_makes_secret": made.app_makes_secret }));
+        out::json(&json!({ "hook": hook, "secret": secret, "app_makes_secret": made.app_makes_secret }));
         return End::Fine;
     }
     let mut text =

@@ -34,7 +34,7 @@ The password is asked for, or read from a file (- for standard input).")]
 pub(crate) struct People {
     #[command(subcommand)]
     command: PeopleCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -146,7 +146,7 @@ fn row(user: &User) -> Vec<String> {
 
 fn shown(user: &User, as_json: bool) -> End {
     if as_json {
-        out::pretty(user);
+        out::json(user);
     } else {
         let state = if user.disabled { ", disabled" } else { "" };
         out::text(&format!("{}: {}{state}\n", user.name, user.role));

@@ -43,7 +43,7 @@ Commands that move a run follow it to its next stop.")]
 pub(crate) struct Runs {
     #[command(subcommand)]
     command: RunsCommand,
-    /// JSON instead of screens; lists have one object a line.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -316,7 +316,7 @@ async fn show(api: &Api, out: &mut Pages, run: RunId, as_json: bool) -> Result<(
         entries.extend(page);
     }
     if as_json {
-        out.pretty(&json!({ "run": view, "entries": entries }));
+        out.json(&json!({ "run": view, "entries": entries }));
         return Ok(());
     }
     out.text(&runs::show(&view, &entries, style()));
@@ -377,7 +377,7 @@ async fn cancel(api: &Api, run: RunId, as_json: bool) -> Result<End> {
         ended?;
     }
     if as_json {
-        out::pretty(&view);
+        out::json(&view);
         return Ok(End::Fine);
     }
     if view.status.is_ended() {

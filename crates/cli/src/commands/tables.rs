@@ -32,7 +32,7 @@ use crate::{confirm, files, session};
 pub(crate) struct Tables {
     #[command(subcommand)]
     command: TablesCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -139,7 +139,7 @@ async fn look(api: &Api, out: &mut Pages, command: &TablesCommand, as_json: bool
             let outputs = api.table_op(&TableOp::ExportCsv { table: table.clone(), how: Default::default() }).await?;
             match (as_json, outputs.get("csv")) {
                 (false, Value::String(csv)) => out.text(csv),
-                _ => out.pretty(&outputs),
+                _ => out.json(&outputs),
             }
         }
         TablesCommand::Create { .. }
@@ -177,7 +177,7 @@ async fn go(api: &Api, terminal: &mut Terminal, command: &TablesCommand, as_json
         }
         TablesCommand::Set { table, values } => {
             let outputs = api.table_op(&set(table, values)?).await?;
-            out::pretty(&outputs);
+            out::json(&outputs);
         }
         TablesCommand::Clear { table, yes } => {
             if !yes {
@@ -229,7 +229,7 @@ fn word(kind: &ColumnType) -> String {
 
 fn show(out: &mut Pages, table: &TableDecl, as_json: bool) {
     if as_json {
-        out.pretty(table);
+        out.json(table);
         return;
     }
     let lines: Vec<Vec<String>> = table.columns.iter().map(|c| vec![c.name.clone(), word(&c.kind)]).collect();
@@ -270,7 +270,7 @@ fn set(table: &TableName, values: &[String]) -> Result<TableOp> {
 }
 
 fn rows(out: &mut Pages, table: &TableDecl, outputs: &Fields, as_json: bool) {
-    let Value::Array(found) = outputs.get("rows") else { return out.pretty(outputs) };
+    let Value::Array(found) = outputs.get("rows") else { return out.json(outputs) };
     if as_json {
         return found.iter().for_each(|one| out.json(one));
     }
@@ -293,6 +293,6 @@ fn told(outputs: &Fields, did: &str, as_json: bool) {
             let number = format!("{n:.0}");
             out::text(&format!("{number} {} {did}\n", if number == "1" { "row" } else { "rows" }));
         }
-        _ => out::pretty(outputs),
+        _ => out::json(outputs),
     }
 }

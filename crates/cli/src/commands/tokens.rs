@@ -26,7 +26,7 @@ A program sends it as: Authorization: Bearer fd_…")]
 pub(crate) struct Tokens {
     #[command(subcommand)]
     command: TokensCommand,
-    /// JSON instead of screens.
+    /// One JSON object a line, instead of screens.
     #[arg(long, global = true)]
     json: bool,
 }
@@ -116,7 +116,7 @@ async fn go(api: &Api, command: &TokensCommand, as_json: bool) -> Result<End> {
             let made = api.make_token(&asked).await?;
             let secret = made.secret.expose();
             if as_json {
-                out::pretty(&json!({ "token": made.token, "secret": secret }));
+                out::json(&json!({ "token": made.token, "secret": secret }));
             } else {
                 let of = &made.token;
                 let until: String = of.expires.to_iso().chars().take(10).collect();

@@ -83,14 +83,15 @@ impl Registry {
         self.prompt(id).await
     }
 
-    /// Binds the slots of a prompt, or one slot, to an existing connection.
+    /// Binds the slots of a prompt, or one slot, to an existing connection; the connection that the one slot had before.
     ///
     /// # Errors
     /// [`ConnectError::UnknownConnection`], [`ConnectError::WrongApp`], [`ConnectError::PromptOver`].
-    pub async fn use_connection(&self, target: BindTarget, connection: ConnectionId) -> Result<(), ConnectError> {
+    pub async fn use_connection(&self, target: BindTarget, connection: ConnectionId) -> Result<Option<ConnectionId>, ConnectError> {
         let _write = self.inner.write.lock().await;
         let record = self.inner.known(connection).await?;
         let mut change = self.inner.change();
+        let mut before = None;
         match target {
             BindTarget::Prompt(id) => {
                 let head = self.inner.head(id).await?;
@@ -103,12 +104,14 @@ impl Registry {
                 self.inner.answer_prompt(&mut change, &head, &record).await?;
             }
             BindTarget::Slot { flow, slot } => {
+                before = self.inner.bound(&record.app, &flow, &slot).await?;
                 change.delta.put(Space::Bindings, binding_key("b", &record.app, &flow, &slot), encode(&connection));
                 change.touched.insert(slot_key(&record.app, &flow, &slot));
             }
         }
         self.inner.audit(&mut change, AuditKind::Bind, &record, "");
-        Ok(self.inner.commit(change).await?)
+        self.inner.commit(change).await?;
+        Ok(before)
     }
 }
 

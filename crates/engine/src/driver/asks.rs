@@ -117,7 +117,7 @@ impl Live {
             }
             Decision::Wait(hold) => self.hold_event(frame, need, hold),
             Decision::Later { retry_ms, fault } => StepEvent::Later { fault, retry_ms },
-            Decision::Denied(fault) => self.definite(frame, fault),
+            Decision::Denied(fault) => self.definite(frame, or_another_account(fault, need)),
         };
         self.feed_step(frame, event);
         None
@@ -160,4 +160,18 @@ pub(super) fn is_other(intent: &Intent, authorized: Option<&Authorized>, subject
         (None, None) => intent.connection != Some(now.connection),
         _ => true,
     }
+}
+
+/// What else helps where an account may not do something: the flow can use another one.
+pub(super) fn or_another_account(fault: Fault, need: &Need) -> Fault {
+    if !matches!(fault.code, FaultCode::Forbidden | FaultCode::NotConnected) {
+        return fault;
+    }
+    let (app, flow, slot) = (&need.app, &need.flow, &need.slot);
+    let another = format!("To let it use another account of {app}: `flowdeck connections use CONNECTION {flow}/{slot}`");
+    let remedy = match fault.remedy.trim_end_matches('.') {
+        "" => another,
+        first => format!("{first}. {another}"),
+    };
+    fault.remedy(remedy)
 }

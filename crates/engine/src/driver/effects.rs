@@ -10,7 +10,7 @@ use flowdeck_model::connect::Need;
 use flowdeck_model::{Ambient, CardName, EffectClass, Fault, FaultCode, Fields};
 
 use super::api::EngineError;
-use super::asks::{Purpose, is_other};
+use super::asks::{Purpose, is_other, or_another_account};
 use super::live::{Answer, Live, Outgoing, Returned};
 use crate::machine::event::{Effect, LookedUp, StepEvent};
 use crate::machine::program::Node;
@@ -271,6 +271,10 @@ impl Live {
                 StepEvent::Done { outputs, next_page }
             }
             Answer::Performed(CardOutcome::Failed { fault, retry_after_ms, transient }) => {
+                let fault = match &used {
+                    Some((need, _)) => or_another_account(fault, need),
+                    None => fault,
+                };
                 StepEvent::Failed { fault, transient, retry_after_ms }
             }
             Answer::Performed(CardOutcome::Unknown(fault)) => StepEvent::Unknown(fault),

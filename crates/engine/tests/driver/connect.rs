@@ -318,3 +318,14 @@ async fn a_run_that_ends_while_it_waits_tells_that_it_left_its_prompt() {
         assert_eq!(world.authorizer.prompts_left(), [prompt], "{name}: once, and after its commit");
     }
 }
+
+#[tokio::test]
+async fn who_may_not_do_something_learns_how_the_flow_gets_another_account() {
+    let world = connected();
+    let fault = flowdeck_model::Fault::new(flowdeck_model::FaultCode::Forbidden, "403").remedy("It needs an admin.");
+    world.cards.next("acme/write", CardOutcome::Failed { fault, retry_after_ms: None, transient: false });
+    let view = run_in(&world, json!([acme("a", "write", json!({}))])).await;
+    let command = format!("`flowdeck connections use CONNECTION {}/acme`", view.flow);
+    let remedy = view.fault.unwrap().remedy;
+    assert_eq!(remedy, format!("It needs an admin. To let it use another account of acme: {command}"));
+}

@@ -11,14 +11,13 @@ use flowdeck::connections::{Attempt, AttemptStep, BindTarget, Disconnected, Surf
 use flowdeck::model::app::{AppDirectory, AuthKind, RedirectPolicy};
 use flowdeck::model::connect::{ConnectionView, PromptState, PromptView};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Millis, PromptId};
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::{Api, Body, Path, Query};
 use crate::callback::Prepared;
 use crate::people::Caller;
 use crate::wire::{
-    AuditList, Bind, Confirm, Connect, ConnectionList, Paste, Problem, PromptList, Rename, SurfaceName, Switch,
+    AuditList, Bind, Bound, Confirm, Connect, ConnectionList, Paste, Problem, PromptList, Rename, SurfaceName, Switch,
     UseConnection,
 };
 
@@ -60,12 +59,12 @@ pub(crate) async fn close(State(api): State<Api>, Path(id): Path<PromptId>) -> R
     Ok(Json(closed))
 }
 
-pub(crate) async fn bind(State(api): State<Api>, Body(bind): Body<Bind>) -> Result<StatusCode, Problem> {
+pub(crate) async fn bind(State(api): State<Api>, Body(bind): Body<Bind>) -> Result<Json<Bound>, Problem> {
     let runtime = api.runtime()?;
     let target = BindTarget::Slot { flow: bind.flow, slot: bind.slot };
-    runtime.connections().use_connection(target, bind.connection).await?;
+    let before = runtime.connections().use_connection(target, bind.connection).await?;
     runtime.prompts_changed();
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(Bound { before }))
 }
 
 pub(crate) async fn begin(

@@ -35,6 +35,13 @@ pub struct Bind {
     pub connection: ConnectionId,
 }
 
+/// The answer: what the slot used before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// The connection before this one; none where no run has used the slot yet.
+    pub before: Option<ConnectionId>,
+}
+
 /// `POST /v1/attempts`: begins to connect; the answer is an `Attempt`. Then `GET /v1/attempts/{id}`,
 /// `POST /v1/attempts/{id}/poll`, `/paste` ([`Paste`]), `/confirm` ([`Confirm`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
