@@ -13,8 +13,8 @@ use flowdeck::model::connect::{ConnectionView, PromptView};
 use flowdeck::model::table::{TableDecl, TableOp};
 use flowdeck::model::{AppName, AttemptId, ConnectionId, Fields, FlowName, Nickname, PromptId, RunId, TableName};
 use flowdeck_server::wire::{
-    About, AskToken, Bind, Bound, ClientToken, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, FlowList, Paste,
-    Preflight, PromptList, PublishFlow, Rename, Retry, RunList, ServedFlow, Settle, Signal, StartFlow, StartRun,
+    About, AskToken, Bind, Bound, ClientToken, Confirm, Connect, ConnectionList, Decide, EntryList, FlowFile, FlowList,
+    Paste, Preflight, PromptList, PublishFlow, Rename, Retry, RunList, ServedFlow, Settle, Signal, StartFlow, StartRun,
     Switch, SwitchFlow, TableList, UseConnection,
 };
 use http::Method;

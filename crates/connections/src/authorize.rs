@@ -141,9 +141,7 @@ impl Inner {
                 FaultCode::NotConnected,
                 format!("the connection \u{201c}{}\u{201d} is switched off: {}", record.nickname, record.state_reason),
             );
-            Decision::Denied(
-                fault.remedy("Ask who administers flowdeck here to switch it on."),
-            )
+            Decision::Denied(fault.remedy("Ask who administers flowdeck here to switch it on."))
         })
     }
 

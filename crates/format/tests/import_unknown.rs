@@ -109,3 +109,19 @@ fn the_mark_is_for_what_is_not_there() {
     let slots = lines(slots);
     assert_eq!(slots.matches("unknown-app").count(), 1, "{slots}");
 }
+
+#[test]
+fn a_damaged_name_of_a_connector_has_its_slot_all_the_same() {
+    let done = |uuid: &str, address: &str| {
+        card(uuid, "@acme/doThing", uuid, vec![], vec![])
+            .with("/address", json!(address))
+            .with("/node/model/config", json!("c1"))
+    };
+    let cards = vec![
+        card("ev", "control/callable", "Start", vec![], vec![]),
+        done("a", "root:channels:http:/acme:1.0.0:doThing"),
+        done("b", "root:channels:http:acme:1.0.0:doThing"),
+    ];
+    let (printed, ..) = imported(&export(vec![("f", "Flow", flow_data(cards, "ev>a a>b"))]));
+    assert_eq!(printed.matches("slot: acme").count(), 2, "{printed}");
+}

@@ -141,6 +141,11 @@ impl Plan {
     /// [`ScheduleFault`], whose text names the part.
     pub fn of(schedule: &Schedule) -> Result<Self, ScheduleFault> {
         let broken = |cause: CronError| ScheduleFault::Cron(schedule.cron.clone(), cause.to_string());
+        // croner takes a list with nothing in it, and then looks for its next time second by second, for ever.
+        if schedule.cron.split_whitespace().any(|field| field.split(',').any(str::is_empty)) {
+            let what = "a place between or beside its commas is empty".to_owned();
+            return Err(ScheduleFault::Cron(schedule.cron.clone(), what));
+        }
         let parser = CronParser::builder().seconds(Seconds::Optional).build();
         let cron = parser.parse(&schedule.cron).map_err(broken)?;
         let zone = TimeZone::get(&schedule.timezone).map_err(|_| ScheduleFault::Zone(schedule.timezone.clone()))?;
@@ -258,6 +263,9 @@ mod tests {
     fn what_cannot_be_read_is_named() {
         let fault = |cron, zone| Plan::of(&Schedule::new(cron, zone)).unwrap_err().to_string();
         assert!(fault("61 * * * *", "UTC").starts_with("`61 * * * *` is not a cron expression"));
+        for list in [", 0 * 1 * 4", "0 , * * *", "0 9 * * 1,", "0 9 * * ,1", "0 9 1,,2 * *"] {
+            assert!(fault(list, "UTC").ends_with("is empty"), "{list}");
+        }
         assert_eq!(fault("0 9 * * *", "Mars/Base"), "there is no time zone named `Mars/Base`");
         assert_eq!(plan("0 0 30 2 *", "UTC").next_after(at("2026-01-01T00:00:00Z")), None);
     }

@@ -190,7 +190,10 @@ async fn used(api: &Api, connection: &ConnectionView, place: &str, as_json: bool
         return Ok(End::Fine);
     }
     let Bind { flow, slot, .. } = bind;
-    out::text(&format!("{flow} uses \u{201c}{}\u{201d} of {} at its slot {slot} from now on.\n", connection.nickname, connection.app));
+    out::text(&format!(
+        "{flow} uses \u{201c}{}\u{201d} of {} at its slot {slot} from now on.\n",
+        connection.nickname, connection.app
+    ));
     if bound.before.is_none() {
         let text = format!("No run of {flow} has used an account of {} at a slot {slot} so far.", connection.app);
         out::text(&wrap(&text, style().text_width(), 0));

@@ -87,7 +87,11 @@ impl Registry {
     ///
     /// # Errors
     /// [`ConnectError::UnknownConnection`], [`ConnectError::WrongApp`], [`ConnectError::PromptOver`].
-    pub async fn use_connection(&self, target: BindTarget, connection: ConnectionId) -> Result<Option<ConnectionId>, ConnectError> {
+    pub async fn use_connection(
+        &self,
+        target: BindTarget,
+        connection: ConnectionId,
+    ) -> Result<Option<ConnectionId>, ConnectError> {
         let _write = self.inner.write.lock().await;
         let record = self.inner.known(connection).await?;
         let mut change = self.inner.change();

@@ -168,7 +168,8 @@ pub(super) fn or_another_account(fault: Fault, need: &Need) -> Fault {
         return fault;
     }
     let (app, flow, slot) = (&need.app, &need.flow, &need.slot);
-    let another = format!("To let it use another account of {app}: `flowdeck connections use CONNECTION {flow}/{slot}`");
+    let another =
+        format!("To let it use another account of {app}: `flowdeck connections use CONNECTION {flow}/{slot}`");
     let remedy = match fault.remedy.trim_end_matches('.') {
         "" => another,
         first => format!("{first}. {another}"),

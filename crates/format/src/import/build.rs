@@ -12,6 +12,7 @@ use flowdeck_model::table::TableDecl;
 use flowdeck_model::{Card, CardDecl, CardId, CardKind, Catalogue, FlowName, SlotName, Value};
 use indexmap::IndexMap;
 
+use super::cards::unbound_name;
 use super::names::Names;
 use super::raw::{Feed, Level, RawCard, RawField, text};
 use super::report::{CardPlace, Report, SlotPlace};
@@ -241,7 +242,8 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         let app = match decl.and_then(|d| d.app.clone()) {
             Some(app) => app,
-            None => raw.family.parse().ok()?,
+            // As its card's name says it: a file that is read back finds the slot by that.
+            None => unbound_name(raw).family().parse().ok()?,
         };
         let config = raw.config.unwrap_or("");
         let key = (app.to_string(), config.to_owned());

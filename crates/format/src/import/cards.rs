@@ -377,7 +377,7 @@ fn text_of(parts: Vec<TemplatePart>) -> Mapping {
 }
 
 /// `family/method` as a name, whatever it is made of.
-fn unbound_name(raw: &RawCard<'_>) -> CardName {
+pub(super) fn unbound_name(raw: &RawCard<'_>) -> CardName {
     let plain = |text: &str| {
         let text: String =
             text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).take(100).collect();
