@@ -25,7 +25,6 @@
 mod check;
 mod comments;
 mod diagnostic;
-mod duration;
 pub mod edit;
 mod emit;
 mod findings;
@@ -49,7 +48,7 @@ use std::sync::Arc;
 use flowdeck_model::{Catalogue, Flow};
 
 pub use diagnostic::{Diagnostic, Severity};
-pub use duration::{duration_text, parse_duration};
+pub use flowdeck_model::duration::{duration_text, parse_duration};
 pub use fmt::format_text;
 pub use link::Load;
 pub use print::{print, print_json};

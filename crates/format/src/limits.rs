@@ -25,5 +25,3 @@ pub(crate) const LINK_DEPTH_MAX: usize = 8;
 pub(crate) const DIAGNOSTICS_MAX: usize = 100;
 /// Iterations of one loop at once.
 pub(crate) const CONCURRENCY_MAX: u64 = 200;
-/// Longest duration: a hundred years.
-pub(crate) const DURATION_MS_MAX: u64 = 36_500 * 24 * 60 * 60 * 1000;

@@ -11,10 +11,10 @@ use flowdeck_model::{FieldDecl, FieldType, Flow, SlotName, Trigger, Value};
 use indexmap::IndexMap;
 use serde_json::{Map, json};
 
-use crate::duration::duration_text;
 use crate::emit;
 use crate::read::words::{COLUMN_WORDS, MISSED, OVERLAP, WHEN_NOT_CONNECTED};
 use crate::tree::Node;
+use flowdeck_model::duration::duration_text;
 
 pub(crate) type Object = Map<String, Value>;
 

@@ -85,7 +85,6 @@ fn numbers_and_times() {
             "times: ${now}",
             "wait: { for: \"${now}\" }",
             "wait: ${now.date}",
-            "wait: \"${input.many}m\"",
             "wait: ten minutes",
             "wait: { until: tomorrow }",
             "wait: { until: \"${input.items}\" }",
@@ -103,6 +102,8 @@ fn numbers_and_times() {
             "card: date/now\n    retry: { times: two }",
             "card: date/now\n    retry: { times: 2, pause: soon }",
             "card: date/now\n    retry: { times: 2, max: 5 }",
+            "card: date/now\n    retry: { times: 2, pause: 10m }",
+            "card: date/now\n    retry: { times: 2, pause: 90s, max: 1m }",
         ],
     );
     right(&[
@@ -112,6 +113,9 @@ fn numbers_and_times() {
         "times: ${input.text}",
         "wait: 10m",
         "wait: ${input.many * 1000}",
+        "wait: ${input.text}",
+        "wait: \"${input.many}m\"",
+        "card: date/now\n    retry: { times: 2, pause: 10m, max: 10m }",
         "wait: { for: \"${input.any}\" }",
         "wait: { until: 2026-01-31 }",
         "wait: { until: \"2026-01-31T09:30:00Z\" }",

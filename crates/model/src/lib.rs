@@ -22,6 +22,7 @@ pub mod card;
 pub mod compare;
 pub mod connect;
 pub mod date;
+pub mod duration;
 mod event_card;
 pub mod export;
 pub mod fault;

@@ -3,6 +3,7 @@
 //! Must never let a wait end without a deadline, nor count a wait for a connection against any clock.
 //! Tests: `tests/driver/waits.rs`.
 
+use flowdeck_model::duration::{DURATION_RULE, parse_duration};
 use flowdeck_model::flow::{Wait, WaitUntil};
 use flowdeck_model::{Fault, FaultCode, Fields, Millis, StepPath, Value};
 
@@ -274,6 +275,7 @@ impl Context<'_> {
     }
 }
 
+/// As `for` of a wait reads it: a text such as `10m`, or milliseconds.
 fn span_ms(value: &Value) -> Result<u64, Fault> {
     let number = match value {
         Value::String(text) => text.trim().parse::<f64>().ok(),
@@ -283,7 +285,11 @@ fn span_ms(value: &Value) -> Result<u64, Fault> {
     number
         .filter(|n| n.is_finite())
         .map(|n| n.clamp(0.0, 9e15) as u64)
-        .ok_or_else(|| Fault::bad_input(format!("the time span must be a number of milliseconds, but it is {value}")))
+        .or_else(|| parse_duration(value.as_str()?))
+        .ok_or_else(|| {
+            Fault::bad_input(format!("{value} is not a duration"))
+                .remedy(format!("give {DURATION_RULE}; a number alone is milliseconds"))
+        })
 }
 
 fn moment(value: &Value) -> Result<Millis, Fault> {

@@ -3,6 +3,7 @@
 //! Must never refuse what may be right when the flow runs: a text counts as anything that can be read from it.
 //! Tests: `tests/control.rs`.
 
+use flowdeck_model::duration::parse_duration;
 use flowdeck_model::flow::Mappings;
 use flowdeck_model::mapping::{Mapping, PathPart, Reference, TemplatePart};
 use flowdeck_model::{FieldDecl, FieldType, Value};
@@ -25,7 +26,7 @@ pub(super) enum Part {
     Keep,
     /// How often.
     Rounds,
-    /// Milliseconds.
+    /// A duration as text, or milliseconds.
     Span,
     /// A point in time.
     Moment,
@@ -44,7 +45,7 @@ impl Part {
         match self {
             Self::Condition | Self::Keep => "a condition",
             Self::Rounds => "a number",
-            Self::Span => "a number of milliseconds",
+            Self::Span => "a duration",
             Self::Moment => "a point in time",
             Self::Text => "text",
             Self::Name => "a name",
@@ -59,7 +60,7 @@ impl Part {
                 "write `true`, `false`, or the whole comparison in one `${…}`: `${user.Status == \"ACTIVE\"}`"
             }
             Self::Rounds => "write a number, 0 or more, or map one",
-            Self::Span => "write a duration such as `10m`, or map milliseconds: `${input.minutes * 60000}`",
+            Self::Span => "write one such as `10m`, or map a text like it or milliseconds: `${input.minutes * 60000}`",
             Self::Moment => "write a time as `2026-01-31T09:30:00Z`, or map a date",
             Self::Text => "name the part of it that is meant, or write `${json(…)}` for all of it",
             Self::Name => "write a name, or map a text",
@@ -106,6 +107,7 @@ impl Part {
             (Self::Condition | Self::Keep, Value::String(text)) => {
                 text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
             }
+            (Self::Span, Value::String(text)) if parse_duration(text).is_some() => true,
             (Self::Rounds | Self::Span, _) => number.is_some_and(|n| n >= 0.0),
             (Self::Status, _) => number.is_some_and(|n| (200.0..600.0).contains(&n)),
             (Self::Moment, Value::String(text)) => is_moment(text.trim()),
@@ -122,7 +124,7 @@ impl Part {
             Mapping::Literal(value) => Some(shown(value)),
             Mapping::Template(parts) => match self {
                 Self::Condition | Self::Keep if parts.iter().any(text) => Some("a text, which always holds".to_owned()),
-                Self::Span | Self::Object => Some("a text made of parts".to_owned()),
+                Self::Object => Some("a text made of parts".to_owned()),
                 _ => None,
             },
             _ if self.fits(found) => None,

@@ -9,9 +9,9 @@ use flowdeck_model::{Card, CardKind, Lane, Value};
 use serde_json::json;
 
 use super::{Object, word};
-use crate::duration::duration_text;
 use crate::order;
 use crate::read::words::{IN_DOUBT, ON_ERROR, RETRY_FACTOR, RETRY_PAUSE_MAX_MS, ROUNDS_MAX};
+use flowdeck_model::duration::duration_text;
 
 /// A list of cards.
 pub(super) fn list(cards: &[Card]) -> Value {

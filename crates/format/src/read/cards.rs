@@ -9,11 +9,11 @@ use flowdeck_model::{Card, CardId, CardKind, CardName, InDoubt, Lane, SlotName, 
 use indexmap::IndexMap;
 
 use super::{Keys, Reader, kinds_of};
-use crate::duration::parse_duration;
 use crate::limits::CONCURRENCY_MAX;
 use crate::nearest::nearest;
 use crate::order;
 use crate::tree::{Kind, Node};
+use flowdeck_model::duration::parse_duration;
 
 /// Words of `in_doubt`.
 pub(crate) const IN_DOUBT: &[(&str, InDoubt)] =
@@ -360,7 +360,7 @@ impl<'a> Reader<'a, '_> {
         until
     }
 
-    /// A duration text, or a mapping that gives milliseconds.
+    /// A duration text, or a mapping that gives one or milliseconds.
     fn wait_for(&mut self, node: &'a Node) -> Option<WaitUntil> {
         match node.text() {
             Some(text) if text.contains("${") => self.mapping(node).map(WaitUntil::Duration),

@@ -3,6 +3,7 @@
 //! Must never accept a type that cannot be printed again.
 //! Tests: `tests/round_trip.rs`.
 
+use flowdeck_model::duration::duration_text;
 use flowdeck_model::flow::Retry;
 use flowdeck_model::table::{Column, ColumnType, TableDecl};
 use flowdeck_model::{FieldDecl, FieldType};
@@ -161,6 +162,17 @@ impl<'a> Reader<'a, '_> {
         };
         let pause_ms_max = keys.take("max").map_or(Some(RETRY_PAUSE_MAX_MS), |n| self.duration(n, "`max`"));
         keys.finish(order::RETRY, self);
+        if let (Some(pause_ms), Some(max_ms)) = (pause_ms, pause_ms_max)
+            && pause_ms > max_ms
+        {
+            let (pause, max) = (duration_text(pause_ms), duration_text(max_ms));
+            let unless = if node.entry("max").is_some() { "" } else { ", which is 5m where it is not given" };
+            let message = format!("`pause` is {pause}, longer than `max`{unless}");
+            let remedy = format!("write `max: {pause}` (no pause is longer than `max`), or a `pause` of at most {max}");
+            let span = node.entry("pause").map_or(&node.span, |entry| &entry.value.span);
+            self.findings.error_with("wrong-duration", span, message, remedy);
+            return None;
+        }
         let times = u32::try_from(times?).ok()?;
         Some(Retry { times, pause_ms: pause_ms?, factor: factor?, pause_ms_max: pause_ms_max? })
     }

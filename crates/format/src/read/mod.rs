@@ -15,12 +15,12 @@ use std::ops::Range;
 use flowdeck_model::mapping::Mapping;
 use flowdeck_model::{CardId, Catalogue, Flow};
 
-use crate::duration::{DURATION_RULE, parse_duration};
 use crate::findings::Findings;
 use crate::limits::CARDS_MAX;
 use crate::link::Link;
 use crate::order;
 use crate::tree::{Kind, Node};
+use flowdeck_model::duration::{DURATION_RULE, parse_duration};
 
 pub(crate) use keys::Keys;
 

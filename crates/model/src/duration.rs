@@ -3,18 +3,19 @@
 //! Must never take a bare number: its unit would be a guess.
 //! Tests: below.
 
-use crate::limits::DURATION_MS_MAX;
+/// Longest duration: a hundred years.
+const DURATION_MS_MAX: u64 = 36_500 * 24 * 60 * 60 * 1000;
 
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// What a duration looks like, for messages.
-pub(crate) const DURATION_RULE: &str = "a number and a unit: `500ms`, `90s`, `10m`, `2h`, `30d` or a sum as `1h30m`";
+pub const DURATION_RULE: &str = "a number and a unit: `500ms`, `90s`, `10m`, `2h`, `30d` or a sum as `1h30m`";
 
 /// Milliseconds of a duration text; `None` where it is not one or is longer than a hundred years.
 ///
 /// ```
-/// assert_eq!(flowdeck_format::parse_duration("1h30m"), Some(5_400_000));
-/// assert_eq!(flowdeck_format::parse_duration("90"), None);
+/// assert_eq!(flowdeck_model::duration::parse_duration("1h30m"), Some(5_400_000));
+/// assert_eq!(flowdeck_model::duration::parse_duration("90"), None);
 /// ```
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<u64> {
@@ -38,7 +39,7 @@ pub fn parse_duration(text: &str) -> Option<u64> {
 /// The shortest text of a duration: one number in the largest unit that divides it.
 ///
 /// ```
-/// assert_eq!(flowdeck_format::duration_text(5_400_000), "90m");
+/// assert_eq!(flowdeck_model::duration::duration_text(5_400_000), "90m");
 /// ```
 #[must_use]
 pub fn duration_text(ms: u64) -> String {
