@@ -131,6 +131,13 @@ pub(super) fn merged(
     Ok(if there == Some(&next) { None } else { Some(next) })
 }
 
+/// How many tables there are, counted up to the most that may be.
+pub(super) async fn count(store: &dyn Store) -> Result<usize, TableError> {
+    let mut scan = Scan::prefix(Space::Tables, [DEFINITION], TABLES_MAX);
+    scan.keys_only = true;
+    Ok(store.scan(scan).await?.len())
+}
+
 /// Every definition, in order of name, with its key and bytes.
 pub(super) async fn all(store: &dyn Store) -> Result<Vec<Table>, TableError> {
     let scan = Scan::prefix(Space::Tables, [DEFINITION], TABLES_MAX);

@@ -12,14 +12,14 @@ use flowdeck_model::{Fault, FaultCode, Fields, Millis, TableName, Value};
 use serde_json::{Map, Number, json};
 use sha2::{Digest, Sha256};
 
-use super::ANSWER_BYTES_MAX;
 use super::coerce::coerce;
-use super::definition::{Table, encode, fault, find, key_of, limit, merged, need};
+use super::definition::{Table, count, encode, fault, find, key_of, limit, merged, need};
 use super::error::TableError;
 use super::filter::{Filter, equal, named, order};
 use super::row::{Record, Row, RowId, own_name};
 use super::scan;
 use super::sheet::{self, Sheet};
+use super::{ANSWER_BYTES_MAX, TABLES_MAX};
 use crate::ports::store::{Delta, Op, Precondition, Space, Store};
 
 /// What carries an operation out, once it is committed whole.
@@ -148,7 +148,13 @@ async fn define(store: &dyn Store, decl: &TableDecl, random: u128) -> Result<Tab
     let mut changes = Delta::default();
     match &there {
         Some(table) => changes.expect_equals(Space::Tables, table.key.clone(), table.bytes.clone()),
-        None => changes.expect_absent(Space::Tables, key_of(&decl.name)),
+        None => {
+            if count(store).await? >= TABLES_MAX {
+                let fault = limit(format!("the store has {TABLES_MAX} tables already"));
+                return Err(fault.remedy("keep rows of one kind in one table, told apart by a column").into());
+            }
+            changes.expect_absent(Space::Tables, key_of(&decl.name))
+        }
     };
     if let Some(next) = merged(there.as_ref().map(|t| &t.definition), decl, random)? {
         changes.put(Space::Tables, key_of(&decl.name), encode(&next)?);

@@ -3,6 +3,8 @@
 //! Must never depend on order or time.
 //! Tests: this is the test.
 
+mod bounds;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -53,17 +55,16 @@ impl Store for Fake {
 
     async fn scan(&self, scan: Scan) -> Result<Vec<KeyValue>, StoreError> {
         let pairs = self.0.lock();
-        let mut found: Vec<KeyValue> = pairs
-            .iter()
-            .filter(|((space, key), _)| *space == scan.space && key.starts_with(&scan.prefix))
-            .map(|((_, key), value)| (key.clone(), value.clone()))
-            .collect();
-        if scan.reverse {
-            found.reverse();
-        }
-        found.retain(|(key, _)| scan.after.as_ref().is_none_or(|a| if scan.reverse { key < a } else { key > a }));
-        found.truncate(scan.limit);
-        Ok(found)
+        let first = if scan.reverse { &scan.prefix } else { scan.after.as_ref().unwrap_or(&scan.prefix) };
+        let found = pairs
+            .range((scan.space, first.clone())..)
+            .take_while(|((space, key), _)| *space == scan.space && key.starts_with(&scan.prefix))
+            .filter(|((_, key), _)| scan.after.as_ref().is_none_or(|a| if scan.reverse { key < a } else { key > a }))
+            .map(|((_, key), value)| (key.clone(), value.clone()));
+        Ok(match scan.reverse {
+            true => found.collect::<Vec<_>>().into_iter().rev().take(scan.limit).collect(),
+            false => found.take(scan.limit).collect(),
+        })
     }
 }
 
