@@ -6,6 +6,7 @@
 use crate::support;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use flowdeck_engine::ports::store::StoreError;
 use flowdeck_store::{SledStore, try_lock};
@@ -34,7 +35,8 @@ fn the_lock_lies_beside_the_folder_and_stays() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("deep/er/store");
     drop(try_lock(&folder).unwrap());
-    assert!(root.path().join("deep/er/store.lock").exists());
+    let mode = fs::metadata(root.path().join("deep/er/store.lock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "who can open it can lock it");
     assert!(!folder.exists());
     drop(try_lock(&folder).unwrap());
 }

@@ -93,6 +93,35 @@ async fn an_api_token_is_shown_once_works_and_ends_when_removed() {
     assert_eq!(walk.api(Method::GET, "/api/people", &authorization, None).await.status(), 401);
 }
 
+#[tokio::test]
+async fn a_page_can_be_answered_for_ten_minutes() {
+    let walk = Walk::start().await;
+    for (seconds, status) in [(599, 303), (600, 400)] {
+        let page = walk.authorize(&[]).await.text().await.unwrap();
+        walk.pass(seconds);
+        let ticket_value = ticket(&page);
+        let allow = [("ticket", ticket_value.as_str()), ("account", "robin"), ("decision", "allow")];
+        assert_eq!(walk.post("/oauth/authorize", &allow).await.status(), status, "after {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn of_very_many_open_pages_the_oldest_is_forgotten() {
+    let walk = Walk::start().await;
+    let old = ticket(&walk.authorize(&[]).await.text().await.unwrap());
+    walk.pass(1);
+    let mut newest = String::new();
+    for _ in 0..500 {
+        newest = ticket(&walk.authorize(&[]).await.text().await.unwrap());
+    }
+    let allow = async |ticket: &str| {
+        let fields = [("ticket", ticket), ("account", "robin"), ("decision", "allow")];
+        walk.post("/oauth/authorize", &fields).await.status().is_redirection()
+    };
+    assert!(!allow(&old).await, "it is still kept");
+    assert!(allow(&newest).await);
+}
+
 /// WCAG 2.2, 1.4.3: text has a contrast of at least 4.5 to 1; 1.4.11: the edges of fields at least 3 to 1.
 #[tokio::test]
 async fn colours_have_enough_contrast_in_both_schemes() {
