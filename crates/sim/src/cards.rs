@@ -61,7 +61,7 @@ impl FakeCards {
         self.looked_up.lock().push_back(answer);
     }
 
-    /// Calls of `card` never end.
+    /// Calls of `card` never end; with `look up ` before its name, its look-ups never do.
     pub fn hang(&self, card: &str) {
         self.hanging.lock().insert(card.to_owned());
     }
@@ -244,7 +244,10 @@ impl CardHost for FakeCards {
         outcome
     }
 
-    async fn look_up(&self, _call: CardCall) -> LookUp {
+    async fn look_up(&self, call: CardCall) -> LookUp {
+        if self.hanging.lock().contains(&format!("look up {}", call.card)) {
+            std::future::pending::<()>().await;
+        }
         self.looked_up.lock().pop_front().unwrap_or(LookUp::CannotTell)
     }
 }

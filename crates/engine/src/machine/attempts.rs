@@ -348,3 +348,25 @@ impl Context<'_> {
         self.ask_or_fail(id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let retry = |pause_ms, factor, pause_ms_max| Retry { times: 9, pause_ms, factor, pause_ms_max };
+        for (retry, attempt, expected) in [
+            (retry(100, 2.0, 1_000), 1, 100),
+            (retry(100, 2.0, 1_000), 4, 800),
+            (retry(100, 2.0, 1_000), 5, 1_000),
+            (retry(100, 2.0, 1_000), u32::MAX, 1_000),
+            (retry(100, 0.5, 1_000), 3, 100),
+            (retry(100, f64::NAN, 1_000), 3, 100),
+            (retry(100, f64::INFINITY, 1_000), 3, 100),
+            (retry(u64::MAX, 10.0, u64::MAX), 9, 9_000_000_000_000_000),
+        ] {
+            assert_eq!(pause_ms(&retry, attempt), expected, "{retry:?} before repetition {attempt}");
+        }
+    }
+}

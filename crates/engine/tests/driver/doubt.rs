@@ -229,6 +229,27 @@ async fn a_limited_rate_is_waited_out_but_not_beyond_the_flows_time() {
 }
 
 #[tokio::test]
+async fn a_look_up_without_an_answer_ends_in_a_question() {
+    let world = std::sync::Arc::new(connected());
+    world.cards.next("acme/check", unknown());
+    world.cards.hang("look up acme/check");
+    let run = world.engine.start(start(&acme_flow(json!([acme("w", "check", json!({}))])))).await.unwrap();
+    let driver = world.clone();
+    let driven = tokio::spawn(async move { driver.engine.drive_until_stopped(run).await.unwrap() });
+    for _ in 0..2 {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(300_000);
+    }
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+    assert!(driven.is_finished(), "it waits for the app for ever");
+    assert!(asks(&driven.await.unwrap()));
+}
+
+#[tokio::test]
 async fn a_look_up_that_is_refused_waits_for_the_connection_and_looks_again() {
     use flowdeck_engine::ports::Loss;
     let refused = || LookUp::Refused(Loss::Unauthorized { detail: "no".into() });

@@ -82,3 +82,13 @@ async fn where_the_number_is_not_known_as_many_again_are_allowed() {
     }
     assert_eq!((view.status, world.cards.happened("acme/write").len()), (Status::Finished, 5));
 }
+
+#[tokio::test]
+async fn the_pages_of_one_use_are_one_use() {
+    let world = connected();
+    let pages = json!({"for_each": {"each": {"items": {"pages": {"card": "acme/pages", "slot": "acme"}}, "as": "item", "concurrency": 1},
+        "lane": {}}});
+    let parts = json!({"slots": {"acme": {"app": "acme"}}, "limits": {"acme/pages": 1}, "cards": [card("e", pages)]});
+    let view = world.run(&flowdeck_sim::world::flow(parts), json!({})).await.unwrap();
+    assert_eq!((view.status, world.cards.calls("acme/pages")), (Status::Finished, 3), "{:?}", view.waits);
+}

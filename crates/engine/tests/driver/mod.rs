@@ -5,6 +5,7 @@
 
 mod aside;
 mod behind;
+mod bounds;
 mod cards;
 mod common;
 mod connect;
@@ -18,6 +19,8 @@ mod limits;
 mod loops;
 mod many;
 mod pairs;
+mod room;
 mod secrets;
+mod stopping;
 mod tables;
 mod waits;

@@ -3,7 +3,7 @@
 //! Must never let real time pass.
 //! Tests: these.
 
-use flowdeck_engine::ports::{Delta, Space, Store};
+use flowdeck_engine::ports::{CardOutcome, Delta, Space, Store};
 use flowdeck_engine::wire::keys;
 use flowdeck_engine::{EngineError, Status};
 use flowdeck_model::Millis;
@@ -12,6 +12,7 @@ use flowdeck_sim::clock::START;
 use flowdeck_sim::world::flow;
 use serde_json::{Value, json};
 
+use crate::driver::cards::failed;
 use crate::driver::common::*;
 
 const DAY_MS: u64 = 24 * 3_600_000;
@@ -162,6 +163,33 @@ async fn inside_a_try_a_deadline_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_span_that_is_mapped_is_a_duration_or_milliseconds() {
+    for (span, ms) in [
+        (json!("10m"), Some(600_000)),
+        (json!(" 1h 30m "), Some(5_400_000)),
+        (json!("500ms"), Some(500)),
+        (json!(90), Some(90)),
+        (json!("90"), Some(90)),
+        (json!("soon"), None),
+        (json!("10 minutes"), None),
+        (json!("99999999999d"), None),
+        (json!(true), None),
+    ] {
+        let world = World::default();
+        let mapped = flow(json!({"cards": [wait(json!({"duration": "${input.span}"}))]}));
+        let run = world.run(&mapped, json!({ "span": span })).await.unwrap();
+        let Some(ms) = ms else {
+            let fault = run.fault.unwrap();
+            assert_eq!((run.status, fault.code.as_str()), (Status::Failed, "bad-input"), "{span}");
+            assert!(fault.message.contains("not a duration") && fault.remedy.contains("`10m`"), "{span}: {fault:?}");
+            continue;
+        };
+        assert_eq!(later(&world, ms - 1, run.id).await.status, Status::Waiting, "{span}");
+        assert_eq!(later(&world, 1, run.id).await.status, Status::Finished, "{span}");
+    }
+}
+
+#[tokio::test]
 async fn a_flow_may_take_only_so_long() {
     let world = World::default();
     let slow = flow(json!({"timeout_ms": 10_000, "cards": [approval()]}));
@@ -169,6 +197,90 @@ async fn a_flow_may_take_only_so_long() {
     assert_eq!(later(&world, 9_999, run).await.status, Status::Waiting);
     let view = later(&world, 1, run).await;
     assert_eq!((view.status, view.fault.unwrap().code.as_str()), (Status::Failed, "timeout"));
+}
+
+/// Its own time is over with the flow's: nobody waits for the attempt's five minutes.
+#[tokio::test]
+async fn an_attempt_under_way_ends_with_the_time_of_its_flow() {
+    let nested = json!({"if": {"when": true, "otherwise": {}, "then": {"cards": [acme("h", "hang", json!({}))]}}});
+    for cards in [json!([acme("h", "hang", json!({}))]), json!([card("i", nested)])] {
+        let world = std::sync::Arc::new(connected());
+        let slow = flow(json!({"slots": {"acme": {"app": "acme"}}, "timeout_ms": 10_000, "cards": cards}));
+        let run = world.engine.start(start(&slow)).await.unwrap();
+        let driver = world.clone();
+        let driven = tokio::spawn(async move { driver.engine.drive_until_stopped(run).await.unwrap() });
+        for ms in [0, 9_999, 1] {
+            assert!(!driven.is_finished());
+            world.clock.advance(ms);
+            for _ in 0..50 {
+                tokio::task::yield_now().await;
+            }
+        }
+        assert!(driven.is_finished(), "the flow's time is over");
+        let view = driven.await.unwrap();
+        assert_eq!((view.status, view.fault.unwrap().code.as_str()), (Status::Failed, "timeout"));
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_flow_begins_with_its_first_card_and_anew_with_a_retry() {
+    let world = connected();
+    let cards = json!([wait(json!({"duration": 3_000})), acme("r", "read", json!({}))]);
+    let quick = flow(json!({"slots": {"acme": {"app": "acme"}}, "timeout_ms": 10_000, "cards": cards}));
+    let run = world.engine.start(start(&quick)).await.unwrap();
+    // It waits for somebody to drive it: no time of its own.
+    world.clock.advance(3_600_000);
+    assert_eq!(go_on(&world, run).await.status, Status::Waiting);
+    world.cards.next("acme/read", failed("no", false));
+    assert_eq!(later(&world, 3_000, run).await.status, Status::Failed);
+    world.clock.advance(3_600_000);
+    world.engine.retry(run, Some("w".parse().unwrap())).await.unwrap();
+    assert_eq!(go_on(&world, run).await.status, Status::Waiting);
+    assert_eq!(later(&world, 3_000, run).await.status, Status::Finished);
+}
+
+/// The other lane is what wakes the run while the clocks stand still.
+#[tokio::test]
+async fn a_tick_while_a_lane_waits_for_a_connection_counts_against_no_clock() {
+    let world = World::default();
+    let lanes =
+        json!({"a": {"cards": [acme("w", "write", json!({}))]}, "b": {"cards": [wait(json!({"duration": 60_000}))]}});
+    let within = with(card("p", json!({"parallel": {"lanes": lanes}})), json!({"timeout_ms": 5_000}));
+    for parts in [json!({"timeout_ms": 10_000}), json!({})] {
+        let mut all = json!({"slots": {"acme": {"app": "acme"}}});
+        let lanes = json!({"parallel": {"lanes": lanes}});
+        let cards = if parts["timeout_ms"].is_null() { within.clone() } else { card("p", lanes) };
+        all.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        all["cards"] = json!([cards]);
+        let run = world.run(&flow(all), json!({})).await.unwrap().id;
+        let view = later(&world, 60_000, run).await;
+        assert_eq!(view.status, Status::Waiting, "{:?}", view.fault);
+    }
+}
+
+#[tokio::test]
+async fn a_doubt_and_a_limit_that_nobody_decides_about_expire_their_run() {
+    for name in ["doubt", "limit"] {
+        let world = connected();
+        if name == "doubt" {
+            let fault = flowdeck_model::Fault::new(flowdeck_model::FaultCode::Unreachable, "no line");
+            world.cards.next("acme/write", CardOutcome::Unknown(fault));
+        }
+        let cards = json!([acme("w", "write", json!({})), acme("v", "write", json!({}))]);
+        let asks = flow(json!({"slots": {"acme": {"app": "acme"}}, "limits": {"acme/write": 1}, "cards": cards}));
+        let run = world.run(&asks, json!({})).await.unwrap().id;
+        let asked = view(&world.engine, run).await.status;
+        assert_eq!(later(&world, 30 * DAY_MS - 1, run).await.status, asked, "{name}");
+        // Where it does not expire it is due for ever: it is given some turns, and no more.
+        world.clock.advance(1);
+        let engine = world.engine.clone();
+        let driven = tokio::spawn(async move { engine.run_due().await });
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        driven.abort();
+        assert_eq!(view(&world.engine, run).await.status, Status::Expired, "{name}");
+    }
 }
 
 #[tokio::test]
