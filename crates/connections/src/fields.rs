@@ -27,7 +27,7 @@ pub(crate) fn tidy(shape: &FieldShape, value: &str, http: &HttpHosts) -> Result<
 
 /// How an operator allows plain http.
 const ALLOW_HTTP: &str =
-    "plain http must be allowed first: start flowdeck with --allow-http HOST:PORT, or set FLOWDECK_ALLOW_HTTP";
+    "plain http must be allowed first: start flowdeck with `--allow-http HOST:PORT`, or set `FLOWDECK_ALLOW_HTTP`";
 
 fn url_text(value: &str, http: &HttpHosts) -> Result<String, String> {
     let url = Url::parse(value).map_err(|_| "enter a URL such as https://api.example.com".to_owned())?;

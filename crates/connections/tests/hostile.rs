@@ -156,7 +156,7 @@ async fn an_error_answer_or_none_at_all_ends_the_attempt_in_words() {
     let provider = Provider::start().await;
     let bench = bench(&provider, RedirectPolicy::Registered, None).await;
     for (answer, code, words) in [
-        ("error=access_denied&error_description=No+thanks", "declined", "`access_denied`: No thanks"),
+        ("error=access_denied&error_description=No+thanks", "declined", "(access_denied: No thanks)"),
         ("error=server%0Aerror%1b%5B31m", "refused", "`servererror[31m`"),
         ("x=1", "provider", "no code"),
         ("code=", "provider", "no code"),

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::pages::Page;
+use crate::pages::{Page, lead};
 use crate::serve::{Accept, serve};
 use crate::wire::Problem;
 
@@ -31,6 +31,8 @@ use crate::wire::Problem;
 const OPEN_MAX: usize = 64;
 /// How long an attempt is waited for; the registry's own limit is ten minutes.
 const OPEN_FOR: Duration = Duration::from_secs(10 * 60);
+/// How long a browser that was led to a page of ours and comes back is led there again; then its port is free.
+const LEADS_FOR: Duration = Duration::from_secs(2 * 60);
 
 /// The open attempts and their listeners. Cheap to clone.
 #[derive(Clone)]
@@ -69,6 +71,15 @@ struct Expected {
     path: String,
     state: String,
     until: tokio::time::Instant,
+    /// The page of the server where it was begun, for the browser to go on to.
+    lead: Option<String>,
+    answered: bool,
+}
+
+/// What a browser gets.
+enum Told {
+    Page(Page),
+    Lead(String),
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -154,9 +165,19 @@ impl Callbacks {
                 path: url.path().to_owned(),
                 state: state.clone(),
                 until: tokio::time::Instant::now() + OPEN_FOR,
+                lead: None,
+                answered: false,
             });
         }
         self.tidy();
+    }
+
+    /// The browser that answers this attempt goes on to that page.
+    pub(crate) fn lead(&self, attempt: AttemptId, page: String) {
+        let mut open = self.inner.open.lock();
+        if let Some(expected) = open.attempts.iter_mut().find(|e| e.attempt == attempt) {
+            expected.lead = Some(page);
+        }
     }
 
     /// Ends listeners that no attempt needs any more.
@@ -225,9 +246,10 @@ impl Callbacks {
         Ok(port)
     }
 
-    async fn answered(&self, port: u16, path: &str, query: &str) -> Page {
+    async fn answered(&self, port: u16, path: &str, query: &str) -> Told {
+        let unknown = Told::Page(Page::Unknown);
         let state = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "state");
-        let Some((_, state)) = state else { return Page::Unknown };
+        let Some((_, state)) = state else { return unknown };
         let expected = {
             let open = self.inner.open.lock();
             let now = tokio::time::Instant::now();
@@ -236,12 +258,19 @@ impl Callbacks {
                 .find(|e| e.port == port && e.path == path && e.state == state && e.until > now)
                 .cloned()
         };
-        let Some(expected) = expected else { return Page::Unknown };
-        let Some(runtime) = self.inner.runtime.lock().clone() else { return Page::Unknown };
+        let Some(expected) = expected else { return unknown };
+        let Some(runtime) = self.inner.runtime.lock().clone() else { return unknown };
+        if let (Some(page), true) = (&expected.lead, expected.answered) {
+            return Told::Lead(page.clone());
+        }
         let came = runtime.connections().callback(query).await;
         runtime.prompts_changed();
+        if let Some(page) = expected.lead {
+            self.lead_again(expected.attempt);
+            return Told::Lead(page);
+        }
         self.inner.open.lock().attempts.retain(|e| e.attempt != expected.attempt);
-        match came {
+        Told::Page(match came {
             Ok(Attempt { step: AttemptStep::Done { .. }, .. }) => Page::Connected,
             Ok(Attempt { step: AttemptStep::ConfirmAccount { .. }, .. }) => Page::OtherAccount,
             Ok(_) => Page::NotConnected,
@@ -249,7 +278,22 @@ impl Callbacks {
                 tracing::warn!(%error, "a browser's answer was refused");
                 Page::NotConnected
             }
+        })
+    }
+
+    /// Keeps an answered attempt for a while: a browser that goes back and forth is led on, and meets no closed port.
+    fn lead_again(&self, attempt: AttemptId) {
+        let until = tokio::time::Instant::now() + LEADS_FOR;
+        if let Some(expected) = self.inner.open.lock().attempts.iter_mut().find(|e| e.attempt == attempt) {
+            (expected.answered, expected.until) = (true, until);
         }
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            tokio::time::sleep_until(until).await;
+            if let Some(inner) = inner.upgrade() {
+                Self { inner }.tidy();
+            }
+        });
     }
 }
 
@@ -264,10 +308,13 @@ async fn answer(State((callbacks, port)): State<(Callbacks, u16)>, request: Requ
     if request.method() != Method::GET || !path.starts_with("/oauth/callback/") {
         return Page::Nowhere.into_response();
     }
-    let page = callbacks.answered(port, path, request.uri().query().unwrap_or_default()).await;
-    let mut response = page.into_response();
+    let told = callbacks.answered(port, path, request.uri().query().unwrap_or_default()).await;
+    let mut response = match &told {
+        Told::Page(page) => page.into_response(),
+        Told::Lead(page) => lead(page),
+    };
     response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-    if page != Page::Unknown {
+    if !matches!(told, Told::Page(Page::Unknown)) {
         callbacks.tidy();
     }
     response

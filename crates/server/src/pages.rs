@@ -1,10 +1,12 @@
 //! What a browser shows at the end of a consent.
 //!
 //! Must never show anything that came with the request, load anything, or run a script.
-//! Tests: `tests/callback.rs`.
+//! Tests: `tests/callback.rs`, `tests/connect_ends.rs`.
 
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::people::escaped;
 
 /// A page's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,28 +49,41 @@ impl Page {
     }
 }
 
+/// Leads a browser on that comes from a consent to a page of ours at another address. It is no redirect: a provider's
+/// page says where its form may lead, and browsers hold each redirect behind it against that.
+pub(crate) fn lead(to: &str) -> Response {
+    let to = escaped(to);
+    let more = format!("<meta http-equiv=\"refresh\" content=\"0;url={to}\">\n");
+    whole(StatusCode::OK, "Going on", &more, &format!("<a href=\"{to}\">Go on</a>"))
+}
+
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let (status, title, text) = self.words();
-        let page = format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title} - flowdeck</title>\n</head>\n\
-             <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n</main>\n</body>\n</html>\n"
-        );
-        let mut response = (status, Html(page)).into_response();
-        for (name, value) in [
-            (
-                header::CONTENT_SECURITY_POLICY,
-                "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            ),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::REFERRER_POLICY, "no-referrer"),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-        ] {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        response
+        whole(status, title, "", text)
     }
+}
+
+/// A page; `more` and `text` are HTML.
+fn whole(status: StatusCode, title: &str, more: &str, text: &str) -> Response {
+    let page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n{more}<title>{title} - flowdeck</title>\n</head>\n\
+         <body>\n<main>\n<h1>{title}</h1>\n<p>{text}</p>\n</main>\n</body>\n</html>\n"
+    );
+    let mut response = (status, Html(page)).into_response();
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }

@@ -47,12 +47,14 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let again = self.retry_after_s;
-        let mut response = (status, Json(self)).into_response();
+        let mut response = (status, Json(&self)).into_response();
         if let Some(again) = again {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(again));
         }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        // Where a person looks at it, a page is made of it.
+        response.extensions_mut().insert(self);
         response
     }
 }

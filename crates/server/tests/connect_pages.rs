@@ -68,9 +68,10 @@ async fn a_form_connects_and_says_what_is_wrong_beside_its_field() {
     let empty = post(&place, &bo, &page, "method=token&nickname=desk&f.token=").await;
     assert_eq!(empty.status, 422, "{empty:?}");
     assert!(empty.body.contains("aria-invalid=\"true\"") && empty.body.contains("role=\"alert\""), "{empty:?}");
-    let wrong = post(&place, &bo, &page, "method=token&nickname=desk&f.token=canary").await;
-    let told = get(&place, &bo, wrong.header("location")).await;
-    assert!(told.body.contains("<h1>Not connected</h1>") && !told.body.contains("canary"), "{told:?}");
+    let wrong = post(&place, &bo, &page, "method=token&nickname=desk+two&f.token=canary").await;
+    assert!(wrong.status == 422 && wrong.body.contains("role=\"alert\""), "{wrong:?}");
+    assert!(wrong.body.contains("value=\"desk two\"") && !wrong.body.contains("canary"), "{wrong:?}");
+    assert!(wrong.body.contains("<h1>Connect Desk</h1>"), "the form is still there: {wrong:?}");
     assert_eq!(open_prompts(&place).await, 1);
     let right = post(&place, &bo, &page, "method=token&nickname=desk&f.token=s3cret").await;
     assert_eq!(right.status, 303, "{right:?}");
@@ -89,7 +90,8 @@ async fn a_consent_comes_back_only_to_the_person_who_began_it() {
     assert_eq!(begun.status, 303, "{begun:?}");
     let page = begun.header("location").to_owned();
     let shown = get(&place, &bo, &page).await;
-    assert!(shown.body.contains("rel=\"noreferrer\">Go on to 127.0.0.1</a>"), "{shown:?}");
+    assert!(shown.body.contains("rel=\"noreferrer\">Go on to Desk</a> (127.0.0.1:"), "{shown:?}");
+    assert!(shown.body.contains("Desk asks whether you agree."), "{shown:?}");
     assert!(shown.body.contains("connecting an account of yours to this workspace"));
     let id = page.trim_start_matches("/connect/").parse().unwrap();
     let AttemptStep::Browser { redirect_uri, state, .. } = place.runtime.connections().attempt(id).await.unwrap().step
@@ -112,10 +114,17 @@ async fn a_consent_comes_back_only_to_the_person_who_began_it() {
     let came = get(&place, &bo, &back).await;
     assert_eq!((came.status, came.header("location")), (303, page.as_str()), "{came:?}");
     let done = get(&place, &bo, &page).await;
-    assert!(done.body.contains("desk, Ada, is connected to this workspace"), "{done:?}");
+    assert!(
+        done.body.contains("<strong>Ada</strong> of Desk is connected to this workspace as <strong>desk</strong>"),
+        "{done:?}"
+    );
     assert_eq!(open_prompts(&place).await, 0);
-    // The same answer again connects nothing.
-    assert!(get(&place, &bo, &back).await.status < 500);
+    // The same answer again connects nothing, and leads to the page that says what is.
+    assert_eq!(get(&place, &bo, &back).await.header("location"), page);
+    // A closed prompt has no form any more.
+    let over = get(&place, &bo, &format!("/connect/{}", prompt.id)).await;
+    assert!(over.body.contains("It was answered with <strong>desk</strong>, Ada."), "{over:?}");
+    assert!(!over.body.contains("<form") && over.body.contains("href=\"/connect\""), "{over:?}");
 }
 
 #[tokio::test]

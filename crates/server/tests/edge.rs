@@ -79,7 +79,7 @@ async fn a_call_is_a_run_and_its_answer_and_nothing_else_is_there() {
     for path in ["/v1/about", "/v1/runs"] {
         assert_eq!(call(place.at, "GET", path, &[], "").await.status, 401, "{path}");
     }
-    for path in ["/", "/v1/flows/greet/token", "/in", "/in/greet/more"] {
+    for path in ["/v1/flows/greet/token", "/in", "/in/greet/more"] {
         assert_eq!(call(place.at, "GET", path, &[], "").await.status, 404, "{path}");
     }
     assert_eq!(call(place.at, "DELETE", "/health/live", &[], "").await.status, 405);

@@ -6,6 +6,7 @@
 
 mod api;
 mod callback;
+mod connect_ends;
 mod connect_pages;
 mod edge;
 mod flows;
@@ -13,6 +14,7 @@ mod hooks;
 mod people;
 mod people_guard;
 mod people_tcp;
+mod people_ways;
 mod session;
 mod support;
 mod watching;

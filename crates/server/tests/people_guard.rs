@@ -52,6 +52,7 @@ fn only_the_doors_are_open_and_only_reading_is_for_viewers() {
     let doors = [
         ("POST", "/v1/setup"),
         ("POST", "/v1/login"),
+        ("GET", "/"),
         ("GET", "/setup"),
         ("POST", "/setup"),
         ("GET", "/login"),

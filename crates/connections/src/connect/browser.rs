@@ -154,7 +154,7 @@ impl Registry {
         if let Some(error) = answer.values.get("error") {
             let detail = answer.values.get("error_description").map(|d| format!(": {}", short(d))).unwrap_or_default();
             if error == "access_denied" {
-                return self.fail(attempt, "declined", &format!("it was declined: `access_denied`{detail}")).await;
+                return self.fail(attempt, "declined", &format!("it was declined (access_denied{detail})")).await;
             }
             return self.fail(attempt, "refused", &format!("the provider answered `{}`{detail}", short(error))).await;
         }

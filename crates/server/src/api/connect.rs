@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{Api, Body, Path, Query};
 use crate::callback::Prepared;
-use crate::people::Caller;
+use crate::people::{Beginning, Caller};
 use crate::wire::{
     AuditList, Bind, Bound, Confirm, Connect, ConnectionList, Paste, Problem, PromptList, Rename, SurfaceName, Switch,
     UseConnection,
@@ -84,6 +84,7 @@ pub(crate) async fn begin(
         SurfaceName::Paste => Surface::Paste { redirect_uri: None },
         SurfaceName::Direct => Surface::Direct,
     };
+    let (app, prompt) = (asked.app.clone(), asked.prompt);
     let attempt = runtime.connect(asked.begin(surface)).await;
     if let Some(callbacks) = callbacks {
         callbacks.begun(prepared, attempt.as_ref().ok()).await;
@@ -91,13 +92,14 @@ pub(crate) async fn begin(
     let attempt = attempt?;
     // The same person can go on with it in the pages.
     if let Some(name) = caller.as_ref().and_then(|caller| caller.name()) {
-        api.shared.begun.add(&attempt, name);
+        let app = runtime.cards().apps().auth(&app).map_or_else(|| app.to_string(), |auth| auth.title.clone());
+        api.shared.begun.add(&attempt, Beginning { by: name.clone(), app, prompt, host: None });
     }
     Ok(Json(attempt))
 }
 
 /// How the app wants its redirect URI, where the method that will be used asks for consent in a browser.
-async fn redirect_policy(runtime: &Runtime, asked: &Connect) -> Result<Option<RedirectPolicy>, Problem> {
+pub(crate) async fn redirect_policy(runtime: &Runtime, asked: &Connect) -> Result<Option<RedirectPolicy>, Problem> {
     let mut method = asked.method.clone();
     let mut connection = asked.connection;
     if let (None, None, Some(prompt)) = (&method, connection, asked.prompt) {

@@ -11,12 +11,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use flowdeck::RuntimeError;
 use flowdeck::connections::SecretText;
-use flowdeck::people::PersonName;
+use flowdeck::people::{PersonName, Role};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
 use super::caller::unknown;
+use super::to::own_page;
 use super::{Caller, Guard, cookie, html};
 use crate::api::Body;
 use crate::wire::{ChangePassword, Me, Problem, SetUp, SignIn};
@@ -30,6 +31,7 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 pub(super) fn router(guard: Guard) -> Router {
     Router::new()
+        .route("/", get(first_page))
         .route("/v1/setup", post(set_up))
         .route("/v1/login", post(sign_in))
         .route("/v1/logout", post(sign_out))
@@ -59,6 +61,15 @@ fn with_session(guard: &Guard, session: Option<&SecretText>, answer: impl IntoRe
     let mut response = answer.into_response();
     response.headers_mut().insert(header::SET_COOKIE, cookie::set(&guard.site, session));
     response
+}
+
+/// Where people begin who typed the server's address alone.
+async fn first_page(caller: Option<Extension<Caller>>) -> Redirect {
+    Redirect::to(match caller.map(|Extension(caller)| caller.role()) {
+        Some(role) if role >= Role::Builder => "/connect",
+        Some(_) => "/account",
+        None => "/login",
+    })
 }
 
 async fn set_up(State(guard): State<Guard>, Body(asked): Body<SetUp>) -> Result<Response, Problem> {
@@ -112,7 +123,7 @@ async fn set_up_page(State(guard): State<Guard>, Query(with): Query<WithToken>) 
     let people = guard.api.runtime()?.people();
     let token = with.token.unwrap_or_default();
     Ok(match people.can_set_up(&token).await? {
-        true => html::set_up(&token, None),
+        true => html::set_up(&token, "", None),
         false => html::no_set_up(),
     })
 }
@@ -122,7 +133,7 @@ async fn set_up_form(State(guard): State<Guard>, Form(asked): Form<SetUp>) -> Re
     match people.set_up(&asked.token, &asked.name, &asked.password).await {
         Ok((_, session)) => Ok(with_session(&guard, Some(&session), Redirect::to("/account"))),
         Err(RuntimeError::People(flowdeck::people::PeopleError::Setup)) => Ok(html::no_set_up()),
-        Err(error) => Ok(html::set_up(&asked.token, Some(&said(error)?))),
+        Err(error) => Ok(html::set_up(&asked.token, &asked.name, Some(&said(error)?))),
     }
 }
 
@@ -130,10 +141,14 @@ async fn set_up_form(State(guard): State<Guard>, Form(asked): Form<SetUp>) -> Re
 struct To {
     #[serde(default)]
     to: String,
+    /// A form was sent after the session had ended.
+    #[serde(default)]
+    lost: String,
 }
 
-async fn sign_in_page(Query(To { to }): Query<To>) -> Response {
-    html::sign_in(&to, None)
+async fn sign_in_page(Query(To { to, lost }): Query<To>) -> Response {
+    let told = html::Notice::done("Your session has ended. What you sent was not taken: sign in and send it again.");
+    html::sign_in(&to, "", Some(&told).filter(|_| !lost.is_empty()))
 }
 
 #[derive(Deserialize)]
@@ -151,8 +166,8 @@ async fn sign_in_form(
 ) -> Result<Response, Problem> {
     let people = guard.api.runtime()?.people();
     match people.sign_in(asked.name.expose(), &asked.password, from).await {
-        Ok((_, session)) => Ok(with_session(&guard, Some(&session), Redirect::to(html::own_page(&asked.to)))),
-        Err(error) => Ok(html::sign_in(&asked.to, Some(&said(error)?))),
+        Ok((_, session)) => Ok(with_session(&guard, Some(&session), Redirect::to(own_page(&asked.to)))),
+        Err(error) => Ok(html::sign_in(&asked.to, asked.name.expose(), Some(&said(error)?))),
     }
 }
 

@@ -10,11 +10,11 @@ use flowdeck::connections::SecretText;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
-use super::Guard;
 use super::caller::{Caller, unknown};
-use super::cookie;
 use super::origin::{self, Made};
 use super::table::{self, Rule, Says};
+use super::{Guard, connect, cookie, html, to};
+use crate::pages;
 use crate::wire::Problem;
 
 /// Headers of every answer that has none of its own. A page of ours brings its own policy.
@@ -31,14 +31,26 @@ const CAREFUL: [(HeaderName, &str); 6] = [
 ];
 
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let shows = shows_pages(&request);
     let mut response = match Box::pin(admitted(&guard, request)).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => *refusal,
     };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>().filter(|_| shows) {
+        let again = response.headers_mut().remove(header::RETRY_AFTER);
+        response = html::problem(&problem);
+        response.headers_mut().extend(again.map(|again| (header::RETRY_AFTER, again)));
+    }
     for (name, value) in CAREFUL {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether a person looks at the answer in a browser. Programs get JSON, and at the API's own addresses everybody does.
+fn shows_pages(request: &Request) -> bool {
+    let takes = |value: &HeaderValue| value.to_str().is_ok_and(|kinds| kinds.contains("text/html"));
+    !request.uri().path().starts_with("/v1/") && request.headers().get_all(header::ACCEPT).iter().any(takes)
 }
 
 /// The request with who asks, where it may pass.
@@ -68,7 +80,7 @@ async fn admitted(guard: &Guard, request: Request) -> Result<Request, Box<Respon
     made_by_us(guard, rule, &parts).map_err(refusal)?;
     let caller = caller(guard, &parts).await.map_err(refusal)?;
     if let Some(least) = rule.role {
-        let Some(caller) = &caller else { return Err(Box::new(nobody(rule, &parts))) };
+        let Some(caller) = &caller else { return Err(Box::new(nobody(guard, rule, &parts))) };
         allowed(rule, least, caller, &parts).map_err(refusal)?;
     }
     if let Some(caller) = caller {
@@ -129,7 +141,9 @@ fn allowed(rule: &Rule, least: flowdeck::people::Role, caller: &Caller, parts: &
         return refused("people.in_person", "a person must do this, not a token".into());
     }
     if caller.role() < least {
-        return refused("people.forbidden", format!("this needs the role {least}, and yours is {}", caller.role()));
+        let title = format!("this needs the role {least}, and yours is {}", caller.role());
+        let remedy = "An administrator can give you another one: flowdeck people role NAME ROLE.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "people.forbidden", title).remedy(remedy));
     }
     if !caller.reaches(rule.area) {
         return refused("people.scope_missing", format!("the token is not for {}", rule.area));
@@ -145,12 +159,26 @@ fn allowed(rule: &Rule, least: flowdeck::people::Role, caller: &Caller, parts: &
 }
 
 /// A page is opened after signing in; a program is told.
-fn nobody(rule: &Rule, parts: &Parts) -> Response {
+fn nobody(guard: &Guard, rule: &Rule, parts: &Parts) -> Response {
     if rule.is_page {
-        let to = if parts.method == Method::GET { parts.uri.path() } else { "" };
-        return Redirect::to(&super::html::login_link(to)).into_response();
+        if let Some(there) = under_own_name(guard, rule, parts) {
+            return pages::lead(&there);
+        }
+        let path = parts.uri.path();
+        let is_form = !matches!(parts.method, Method::GET | Method::HEAD);
+        // Who signs out without a session has lost nothing.
+        return Redirect::to(&to::login_link(path, is_form && path != "/logout")).into_response();
     }
     let mut response = unknown().into_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"flowdeck\""));
     response
+}
+
+/// The same address under the name by which the browser that comes back from a consent has its session: an app sends it
+/// to `127.0.0.1`, and its person may have come by `localhost`.
+fn under_own_name(guard: &Guard, rule: &Rule, parts: &Parts) -> Option<String> {
+    let query = parts.uri.query().filter(|_| rule.path == "/oauth/callback/{app}")?;
+    let host = guard.api.shared.begun.host(&connect::state_of(query)?, parts.uri.path())?;
+    let is_other = parts.headers.get(header::HOST).is_none_or(|said| said.as_bytes() != host.as_bytes());
+    is_other.then(|| format!("http://{host}{}?{query}", parts.uri.path()))
 }

@@ -1,7 +1,7 @@
 //! The pages: set-up, signing in, one's account. No script, nothing loaded, every field with its label.
 //!
-//! Must never show what came with a request, but for a token that was just found right.
-//! Tests: below, `tests/people.rs`.
+//! Must never show what came with a request, but for a token that was just found right and the name that somebody typed.
+//! Tests: below, `tests/people.rs`, `tests/people_ways.rs`.
 
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine as _;
@@ -19,7 +19,13 @@ input,select{box-sizing:border-box;width:100%;font:inherit;padding:.5rem;border:
 button{font:inherit;margin-top:1.25rem;padding:.5rem 1.25rem}\
 :focus-visible{outline:3px solid #1a73e8;outline-offset:2px}\
 [role=alert],[role=status]{border-left:.3rem solid;padding:.25rem .75rem}\
-.hint{margin:.25rem 0 0}";
+span[role=alert]{display:block}\
+[aria-invalid=true]{border:2px solid #c5221f}\
+.hint{margin:.25rem 0 0}\
+main{overflow-wrap:anywhere}\
+pre{white-space:pre-wrap}\
+ol,ul{padding-left:1.5rem}\
+summary{margin-top:.5rem}";
 
 /// A sentence at the top of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,40 +38,33 @@ pub(super) struct Notice {
 impl Notice {
     pub(super) fn refused(problem: &Problem) -> Self {
         let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::BAD_REQUEST);
-        let mut letters = problem.title.chars();
-        let first = letters.next().map(char::to_uppercase).into_iter().flatten();
-        let text = first.chain(letters).chain(['.']).collect();
-        Self { status, text, role: "alert" }
+        Self { status, text: sentence(&problem.title), role: "alert" }
     }
 
     pub(super) fn done(text: &str) -> Self {
-        Self { status: StatusCode::OK, text: text.to_owned(), role: "status" }
+        Self::told(StatusCode::OK, text, "status")
+    }
+
+    pub(super) fn told(status: StatusCode, text: &str, role: &'static str) -> Self {
+        Self { status, text: text.to_owned(), role }
     }
 }
 
-/// Where to go after signing in: one of our own pages, whatever was asked for.
-pub(super) fn own_page(to: &str) -> &str {
-    let id = to.strip_prefix("/connect/");
-    let is_attempt = id.is_some_and(|id| !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
-    if is_attempt { to } else { "/account" }
+/// With a capital letter and a full stop.
+pub(super) fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain(['.']).collect()
 }
 
-/// The address of the page to sign in, which leads back.
-pub(super) fn login_link(to: &str) -> String {
-    match own_page(to) {
-        "/account" => "/login".to_owned(),
-        page => format!("/login?to={page}"),
-    }
-}
-
-pub(super) fn set_up(token: &SecretText, notice: Option<&Notice>) -> Response {
+pub(super) fn set_up(token: &SecretText, name: &str, notice: Option<&Notice>) -> Response {
     let body = format!(
         "<p>You become the first administrator of this flowdeck.</p>\n<form method=\"post\" action=\"/setup\">\n\
          <input type=\"hidden\" name=\"token\" value=\"{}\">\n{}{}\
          <button type=\"submit\">Set up</button>\n</form>",
         escaped(token.expose()),
-        field("name", "Name", "text", "username", "1 to 64 small letters, digits or . _ - + @"),
-        field("password", "Password", "password", "new-password", PASSWORD_HINT),
+        field("name", "Name", "text", "username", "1 to 64 small letters, digits or . _ - + @", name),
+        field("password", "Password", "password", "new-password", PASSWORD_HINT, ""),
     );
     page("Set up flowdeck", notice, &body)
 }
@@ -80,13 +79,13 @@ pub(super) fn no_set_up() -> Response {
     page("Set up flowdeck", Some(&Notice::refused(&problem)), body)
 }
 
-pub(super) fn sign_in(to: &str, notice: Option<&Notice>) -> Response {
+pub(super) fn sign_in(to: &str, name: &str, notice: Option<&Notice>) -> Response {
     let body = format!(
         "<form method=\"post\" action=\"/login\">\n<input type=\"hidden\" name=\"to\" value=\"{}\">\n{}{}\
          <button type=\"submit\">Sign in</button>\n</form>",
-        escaped(own_page(to)),
-        field("name", "Name", "text", "username", ""),
-        field("password", "Password", "password", "current-password", ""),
+        escaped(super::to::own_page(to)),
+        field("name", "Name", "text", "username", "", name),
+        field("password", "Password", "password", "current-password", "", ""),
     );
     page("Sign in to flowdeck", notice, &body)
 }
@@ -100,13 +99,13 @@ pub(super) fn account(name: &PersonName, role: Role, notice: Option<&Notice>) ->
          <form method=\"post\" action=\"/account/password\">\n{}{}\
          <button type=\"submit\">Change the password</button>\n</form>",
         escaped(name.as_str()),
-        field("present", "Present password", "password", "current-password", ""),
-        field("new", "New password", "password", "new-password", PASSWORD_HINT),
+        field("present", "Present password", "password", "current-password", "", ""),
+        field("new", "New password", "password", "new-password", PASSWORD_HINT, ""),
     );
     page("Your account", notice, &body)
 }
 
-fn field(name: &str, label: &str, kind: &str, fills: &str, hint: &str) -> String {
+fn field(name: &str, label: &str, kind: &str, fills: &str, hint: &str, value: &str) -> String {
     let (described, hint) = match hint {
         "" => (String::new(), String::new()),
         hint => (
@@ -114,14 +113,41 @@ fn field(name: &str, label: &str, kind: &str, fills: &str, hint: &str) -> String
             format!("<p class=\"hint\" id=\"{name}-hint\">{}</p>\n", escaped(hint)),
         ),
     };
+    let value = if value.is_empty() { String::new() } else { format!(" value=\"{}\"", escaped(value)) };
     format!(
         "<label for=\"{name}\">{label}</label>\n\
-         <input id=\"{name}\" name=\"{name}\" type=\"{kind}\" autocomplete=\"{fills}\" required{described}>\n{hint}"
+         <input id=\"{name}\" name=\"{name}\" type=\"{kind}\" autocomplete=\"{fills}\"{value} required{described}>\n{hint}"
     )
 }
 
+/// What a browser shows of a problem: what happened, what to do, and where to go on.
+pub(super) fn problem(problem: &Problem) -> Response {
+    let title = match problem.status {
+        403 => "You may not do this",
+        404 => "Nothing here",
+        421 => "Another address",
+        500.. => "This did not work here",
+        _ => "This did not work",
+    };
+    let remedy = match problem.remedy.as_str() {
+        "" => String::new(),
+        remedy => format!("<p>{}</p>\n", coded(remedy)),
+    };
+    // At another name no page of ours can be reached.
+    let on = if problem.status == 421 { "" } else { "<p><a href=\"/\">Go to the first page</a></p>" };
+    page(title, Some(&Notice::refused(problem)), &format!("{remedy}{on}"))
+}
+
+/// An answer of a consent that no attempt of this person waits for.
+pub(super) fn nothing_waits() -> Response {
+    let text = "It belongs to no attempt to connect that is under way: its time is over, or it was begun elsewhere. \
+                Nothing was changed.";
+    let body = "<p>Begin again with <a href=\"/connect\">what waits for a connection</a>.</p>";
+    page("Nothing waits for this answer", Some(&Notice::told(StatusCode::BAD_REQUEST, text, "alert")), body)
+}
+
 pub(super) fn page(title: &str, notice: Option<&Notice>, body: &str) -> Response {
-    let told = notice.map_or_else(String::new, |n| format!("<p role=\"{}\">{}</p>\n", n.role, escaped(&n.text)));
+    let told = notice.map_or_else(String::new, |n| format!("<p role=\"{}\">{}</p>\n", n.role, coded(&n.text)));
     let title = escaped(title);
     let text = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -142,7 +168,20 @@ pub(super) fn page(title: &str, notice: Option<&Notice>, body: &str) -> Response
     response
 }
 
-pub(super) fn escaped(text: &str) -> String {
+/// A sentence of ours: what stands between backticks is something to type.
+pub(super) fn coded(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped(text);
+    }
+    let shown = |(number, part): (usize, &&str)| match number % 2 {
+        0 => escaped(part),
+        _ => format!("<code>{}</code>", escaped(part)),
+    };
+    parts.iter().enumerate().map(shown).collect()
+}
+
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -162,25 +201,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_of_ours_are_gone_to() {
-        assert_eq!(own_page("/connect/att_0a1b"), "/connect/att_0a1b");
-        for foreign in [
-            "",
-            "/",
-            "//evil.example",
-            "https://evil.example",
-            "/\\evil.example",
-            "/connect/",
-            "/connect/../x",
-            "/connect//evil.example",
-            "/connect/a?b",
-            "javascript:alert(1)",
-            "/connect/a\r\nx",
-            " /connect/a",
-        ] {
-            assert_eq!(own_page(foreign), "/account", "{foreign}");
-            assert_eq!(login_link(foreign), "/login");
-        }
+    fn what_is_to_be_typed_stands_out() {
+        assert_eq!(coded("start with `--x <y>`; then"), "start with <code>--x &lt;y&gt;</code>; then");
+        assert_eq!(coded("a ` b"), "a ` b");
+        assert_eq!(sentence("it broke."), "It broke.");
     }
 
     #[test]

@@ -3,18 +3,23 @@
 //! Must never let a request through for which no row of the table speaks.
 //! Tests: `tests/people.rs`, `tests/people_guard.rs`.
 
+mod attempt_html;
+mod begin;
 mod begun;
 mod caller;
 mod connect;
+mod connect_form;
 mod connect_html;
 mod cookie;
 mod doors;
 mod guard;
+mod help;
 mod html;
 mod origin;
 pub(crate) mod routes;
 mod site;
 mod table;
+mod to;
 
 use std::sync::Arc;
 
@@ -23,10 +28,11 @@ use axum::middleware;
 
 use crate::api::Api;
 
-pub(crate) use begun::Begun;
+pub(crate) use begun::{Beginning, Begun};
 pub(crate) use caller::Caller;
 pub(crate) use cookie::take_out;
 pub(crate) use doors::Peer;
+pub(crate) use html::escaped;
 pub use site::{Site, SiteError};
 pub use table::{RULES, Rule};
 

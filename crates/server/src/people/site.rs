@@ -21,6 +21,7 @@ pub struct Site {
     cookie: String,
     secure: bool,
     public: Option<Url>,
+    loopback: Option<String>,
 }
 
 /// Why an address cannot be the server's.
@@ -65,7 +66,8 @@ impl Site {
         // Cookies know no ports: two servers on one machine must not take each other's.
         let cookie = if secure { "__Host-flowdeck".to_owned() } else { format!("flowdeck-{port}") };
         let every_address = listen.ip().is_unspecified().then_some(port);
-        Ok(Self { hosts, origins, every_address, cookie, secure, public })
+        let loopback = (public.is_none() && listen.ip().is_loopback()).then(|| listen.to_string());
+        Ok(Self { hosts, origins, every_address, cookie, secure, public, loopback })
     }
 
     /// The address that people open.
@@ -80,6 +82,11 @@ impl Site {
     /// Whether people know it by a public URL.
     pub(crate) fn is_public(&self) -> bool {
         self.public.is_some()
+    }
+
+    /// `address:port` where it listens for this machine alone, known by no other name.
+    pub(crate) fn on_loopback(&self) -> Option<&str> {
+        self.loopback.as_deref()
     }
 
     pub(crate) fn cookie(&self) -> &str {

@@ -119,6 +119,8 @@ pub const RULES: &[Rule] = &[
     anyone("POST", "/v1/setup"),
     anyone("POST", "/v1/login"),
     in_person(viewer("POST", People, "/v1/logout")),
+    // It only leads on.
+    page(anyone("GET", "/")),
     page(anyone("GET", "/setup")),
     page(anyone("POST", "/setup")),
     page(anyone("GET", "/login")),

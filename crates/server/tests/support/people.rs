@@ -16,6 +16,7 @@ use flowdeck_sim::FakeClock;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -86,9 +87,33 @@ pub(crate) async fn empty(public: Option<&str>) -> Place {
 
 /// As [`empty`], with a runtime of one's own.
 pub(crate) async fn with(builder: RuntimeBuilder, public: Option<&str>) -> Place {
+    made(builder, public, false).await
+}
+
+/// As [`with`], on this machine alone, and it listens for what browsers bring back.
+pub(crate) async fn listening(builder: RuntimeBuilder) -> Place {
+    made(builder, None, true).await
+}
+
+/// A runtime that knows no app, with a key of its own.
+pub(crate) fn own() -> RuntimeBuilder {
+    Runtime::builder().key_bytes([7; 32])
+}
+
+/// What a browser gets at this path of a port of this machine.
+pub(crate) async fn over_tcp(port: u16, target: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn made(builder: RuntimeBuilder, public: Option<&str>, listens: bool) -> Place {
     let clock = Arc::new(FakeClock::default());
     let runtime = builder.clock(clock.clone()).open().await.unwrap();
-    let api = Api::new(runtime.clone(), "1", "here", false);
+    let api = Api::new(runtime.clone(), "1", "here", listens);
     let site = Site::new("127.0.0.1:8918".parse().unwrap(), public).unwrap();
     Place { router: guarded(&api, site), people: runtime.people(), runtime, clock }
 }
