@@ -38,9 +38,20 @@ pub(crate) fn read(source: &Source, cards: &Cards) -> Result<Option<ReadExport>>
     }
 }
 
+/// What runs: a native file, or a flow of an export as one.
+pub(crate) struct Native {
+    pub(crate) source: Source,
+    /// The flow in it, where one was named or is the only one.
+    pub(crate) flow: Option<String>,
+    /// What reading the export said of this flow and its helpers; what is wrong with the native text is not among it.
+    pub(crate) told: Vec<Diagnostic>,
+}
+
 /// A flow of an export as a native file; a file that is no export comes back as it is.
-pub(crate) fn native(source: Source, flow: Option<&str>, cards: &Cards) -> Result<(Source, Option<String>)> {
-    let Some(read) = read(&source, cards)? else { return Ok((source, flow.map(str::to_owned))) };
+pub(crate) fn native(source: Source, flow: Option<&str>, cards: &Cards) -> Result<Native> {
+    let Some(read) = read(&source, cards)? else {
+        return Ok(Native { source, flow: flow.map(str::to_owned), told: Vec::new() });
+    };
     let flows = &read.export.report.flows;
     let known = || {
         let lines = flows.iter().map(|f| format!("\n  --flow {}  ({}: {})", f.flow, f.start, f.title));
@@ -70,7 +81,15 @@ pub(crate) fn native(source: Source, flow: Option<&str>, cards: &Cards) -> Resul
     let Some(whole) = read.export.whole(&chosen.flow) else {
         bail!(WrongFile::new(format!("{}: the flow `{}` cannot be read", source.name, chosen.title)))
     };
-    Ok((Source::new(&source.name, &flowdeck::format::print(&whole)), Some(chosen.flow.clone())))
+    let reached = |flow: &str| flow == chosen.flow || whole.helpers.keys().any(|helper| helper.as_str() == flow);
+    // Of cards that nothing offers, the check of the native text says the same.
+    let told = read.diagnostics.iter().filter(|d| match d.code {
+        "export-field" => d.path.split_once('.').is_some_and(|(flow, _)| reached(flow)),
+        code => code == "export-key-twice",
+    });
+    let told = told.cloned().collect();
+    let text = flowdeck::format::print(&whole);
+    Ok(Native { source: Source::new(&source.name, &text), flow: Some(chosen.flow.clone()), told })
 }
 
 /// All that is wrong with an export: what reading it said, and what each of its flows is checked for.

@@ -71,11 +71,34 @@ fn what_is_wrong_is_said() {
     std::fs::write(folder.path().join("unknown.flopack"), unknown).unwrap();
     let checked = flowdeck(folder.path(), &["check", "unknown.flopack"]);
     assert!(checked.status.success() && said(&checked).contains("warning[unbound-card]"), "{}", said(&checked));
+    assert!(said(&checked).contains("no errors; 1 card that nothing here offers"), "{}", said(&checked));
     let run = flowdeck(folder.path(), &["run", "unknown.flopack", "--no-input"]);
     assert_eq!(run.status.code(), Some(1), "{}", said(&run));
     assert!(said(&run).contains("no app or function offers `acme/doThing`"), "{}", said(&run));
     std::fs::write(folder.path().join("none.yaml"), "flow: x\ncards: []\n").unwrap();
     assert_eq!(flowdeck(folder.path(), &["import", "none.yaml", "--out", "f"]).status.code(), Some(65));
+}
+
+#[test]
+fn a_run_tells_of_the_fields_that_its_flow_lost_as_check_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let hat = r#"{"id": "h", "group": "", "key": "Hat", "value": {"type": "string", "data": "blue"}, "metadata": {}}"#;
+    let mut tree: serde_json::Value = serde_json::from_str(EXPORT).unwrap();
+    let mut other = tree["data"]["flos"]["f1"].clone();
+    (other["id"], other["name"]) = ("f2".into(), "Other".into());
+    other["data"]["methods"].as_array_mut().unwrap().push(serde_json::json!({
+        "uuid": "now", "address": "root:kernel:date:0.0.1:now", "branches": {}, "joins": {}, "pins": {}, "node": {"model": {
+            "metadata": {"name": "Now"}, "outputs": {"data": {}},
+            "inputs": {"data": {"h": serde_json::from_str::<serde_json::Value>(hat).unwrap()}}}}
+    }));
+    other["data"]["orderings"] = serde_json::json!({"e1": ["ev", "now"], "e2": ["now", "c1"], "e3": ["c1", "r1"]});
+    tree["data"]["flos"]["f2"] = other;
+    std::fs::write(folder.path().join("a.flopack"), tree.to_string()).unwrap();
+    let told =
+        |arguments: &[&str]| said(&flowdeck(folder.path(), arguments)).contains("warning[export-field]: not kept");
+    assert!(told(&["check", "a.flopack"]));
+    assert!(told(&["run", "a.flopack", "--flow", "other", "--no-input"]));
+    assert!(!told(&["run", "a.flopack", "--flow", "say-hello", "--no-input"]), "another flow lost it");
 }
 
 #[test]

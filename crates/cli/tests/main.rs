@@ -16,6 +16,7 @@ mod dry;
 mod events;
 mod exports;
 mod exports_cards;
+mod exports_written;
 mod first_minute;
 mod init;
 mod interrupt;

@@ -58,6 +58,48 @@ fn a_difference_is_shown_fails_and_is_taken_over_where_asked() {
     home.say(&["test", &test]).check(0, &[]);
 }
 
+const RECORD: &str = "<!-- recorded by crates/cli/tests/tests_of_flows.rs -->\n```console\n";
+
+#[test]
+fn the_page_shows_what_is_said() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/testing-flows.md");
+    let page_text = std::fs::read_to_string(&page).unwrap();
+    let home = Home::new();
+    home.file("two.flow.yaml", FLOW);
+    home.file("two.test.yaml", TEST);
+    let mut record = String::new();
+    for words in [&["test", "two.test.yaml"][..], &["test", "two.test.yaml", "--update"], &["test", "two.test.yaml"]] {
+        let said = home.say(words);
+        record += &format!("$ flowdeck {}\n{}{}", words.join(" "), said.out, said.err);
+    }
+    let (before, rest) = page_text.split_once(RECORD).unwrap();
+    let (shown, after) = rest.split_once("```\n").unwrap();
+    if support::manual::is_update() {
+        std::fs::write(&page, format!("{before}{RECORD}{record}```\n{after}")).unwrap();
+        return;
+    }
+    assert_eq!(shown, record, "docs/testing-flows.md shows something else; FLOWDECK_UPDATE=1 records it again");
+}
+
+#[test]
+fn many_tests_are_updated_in_place_with_their_comments() {
+    let home = Home::new();
+    home.file("two.flow.yaml", FLOW);
+    let head = "# Shared by all.\nanswers:\n  get: { outputs: { body: { n: 2 } } }\ncases:\n";
+    let case = |at: usize, n: u8| {
+        format!(
+            "  # Case {at}.\n  - id: case-{at} # its name\n    expected:\n      # As agreed.\n      status: finished\n      output: {{ n: {n} }} # of the body\n"
+        )
+    };
+    let file = |wrong: u8| {
+        head.to_owned() + &(0..300).map(|at| case(at, if at % 3 == 0 { wrong } else { 2 })).collect::<String>()
+    };
+    let test = home.file("two.test.yaml", file(3));
+    let said = home.say(&["test", &test, "--update"]).check(0, &[]);
+    assert!(said.out.contains("300 passed, 100 of them updated"), "{}", said.out);
+    assert_eq!(std::fs::read_to_string(&test).unwrap(), file(2));
+}
+
 #[test]
 fn a_missing_answer_names_its_card_and_shows_one() {
     let home = Home::new();

@@ -41,6 +41,7 @@ pub mod test_file;
 mod text;
 mod tokens;
 mod tree;
+mod unbound;
 mod upstream;
 
 use std::sync::Arc;

@@ -45,7 +45,76 @@ fn a_card_of_an_unknown_app_is_marked_and_the_rest_is_kept() {
     assert!(printed.contains(card) && printed.contains("return: { done: \"${do_it.Done}\" }"), "{printed}");
     assert_eq!(codes(&found), [UNBOUND]);
     assert_eq!(codes(&read), [UNBOUND]);
-    assert_eq!(export.report.unbound.len(), 1);
+    // App, card and what to do, wherever it is said.
+    let [unbound] = export.report.unbound.as_slice() else { panic!("{:?}", export.report.unbound) };
+    assert_eq!((unbound.app.as_str(), unbound.name.as_str()), ("acme", "acme/doThing"));
+    for told in [&unbound.why, &read[0].message, &found[0].message, &export.report.text()] {
+        assert!(told.contains("no file here describes the app `acme`, so its card `acme/doThing`"), "{told}");
+    }
+    for told in [Some(&unbound.remedy), read[0].remedy.as_ref(), found[0].remedy.as_ref()] {
+        assert!(told.is_some_and(|told| told.contains("add an app file for `acme`")), "{told:?}");
+    }
+}
+
+#[test]
+fn an_app_that_only_lacks_the_card_and_a_function_are_not_called_missing_apps() {
+    for (name, wanted) in [
+        ("@okta/levitateUser", "the app `okta` has no card `okta/levitateUser` here"),
+        ("string/levitate", "there is no function card `string/levitate` here"),
+    ] {
+        let cards =
+            vec![card("ev", "control/callable", "Start", vec![], vec![]), card("a", name, "Do it", vec![], vec![])];
+        let (_, found, _, read) = imported(&export(vec![("f", "Flow", flow_data(cards, "ev>a"))]));
+        assert!(read[0].message.starts_with(wanted) && found[0].message.starts_with(wanted), "{read:?} {found:?}");
+    }
+}
+
+/// A flow that an event starts, with the loop that its cards hide in.
+fn event_flow(reads: bool) -> Value {
+    let body = flow_data(
+        vec![
+            card("in", "control/callable", "In", vec![], vec![text("x", "at", "")]).pin("x", "r", "ri", None),
+            card("r", "control/return", "Return", vec![text("ri", "at", "")], vec![]),
+        ],
+        "in>r",
+    );
+    let list = |id: &str| json!({"id": id, "group": null, "key": "list", "value": {"type": "object", "collection": true, "data": []}});
+    let mut event = card(
+        "ev",
+        "@playground/personJoined",
+        "Joined",
+        vec![text("t", "type", "invoke"), field("d", None, "data", json!("object"), json!({"a": 1}))],
+        vec![text("e", "collection", "")],
+    )
+    .pin("e", "each", "l", None);
+    let mut cards = Vec::new();
+    if reads {
+        event = event.pin("e", "n", "nl", None);
+        cards.push(card("n", "list/length", "Length", vec![list("nl")], vec![]));
+    }
+    cards.push(event);
+    cards.push(card(
+        "each",
+        "list/asyncEach",
+        "For Each",
+        vec![list("l"), field("b", None, "flo", json!("flo"), body)],
+        vec![],
+    ));
+    flow_data(cards, if reads { "ev>n n>each" } else { "ev>each" })
+}
+
+#[test]
+fn what_an_event_card_of_an_export_only_needs_there_is_not_told() {
+    let (printed, _, export, read) = imported(&export(vec![("f", "Flow", event_flow(false))]));
+    assert!(printed.contains("on: { card: playground/personJoined") && printed.contains("${event.at}"), "{printed}");
+    assert_eq!((codes(&read), export.report.lost.len()), (vec![], 0), "{:?}", export.report.lost);
+}
+
+#[test]
+fn a_card_that_reads_the_list_of_events_is_told() {
+    let (_, _, export, read) = imported(&export(vec![("f", "Flow", event_flow(true))]));
+    assert_eq!(codes(&read), [("export-field", Severity::Warning)]);
+    assert!(export.report.lost[0].what.contains("the list of events"), "{:?}", export.report.lost);
 }
 
 #[test]

@@ -122,7 +122,11 @@ fn export(check: &Check, read: &exports::ReadExport, cards: &flowdeck::Cards) ->
             0 => String::new(),
             n => format!("; {} could not be kept, `flowdeck import` tells which", count(n, "thing")),
         };
-        out::text(&format!("{}: an export with {flows}, {cards}, no errors{lost}\n", read.name));
+        let unbound = match report.unbound.len() as u64 {
+            0 => String::new(),
+            n => format!("; {} that nothing here offers, where a run stops", count(n, "card")),
+        };
+        out::text(&format!("{}: an export with {flows}, {cards}, no errors{unbound}{lost}\n", read.name));
     }
     wrong
 }

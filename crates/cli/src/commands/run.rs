@@ -142,7 +142,10 @@ async fn asked(run: &Run, globals: &Globals, terminal: &mut Terminal) -> Result<
     let path = run.file.clone();
     let source = files::apart(move || files::source(&path)).await?;
     let cards = Session::cards_of(globals)?;
-    let (source, chosen) = exports::native(source, run.flow.as_deref(), &cards)?;
+    let exports::Native { source, flow: chosen, told } = exports::native(source, run.flow.as_deref(), &cards)?;
+    for diagnostic in &told {
+        terminal.say(&format!("{}\n", exports::line(&source.name, diagnostic)));
+    }
     let (flow, files) = flow_of(&source, &cards, chosen.as_deref(), terminal)?;
     let input = inputs::given(&run.inputs, &flow.name, &flow.inputs, terminal).await?;
     let told = match run.event.clone() {

@@ -12,6 +12,7 @@ use crate::findings::Findings;
 use crate::nearest::suggestion;
 use crate::read::Draft;
 use crate::tree::Node;
+use crate::unbound;
 
 impl Checker<'_, '_> {
     /// The whole flow.
@@ -145,9 +146,8 @@ impl Checker<'_, '_> {
             if unbound {
                 let what =
                     if event { "nothing starts this flow by itself" } else { "the run fails where it comes to it" };
-                let message = format!("no app or function offers `{card}`: {what}");
-                let remedy = "add an app file that offers it, or put another card in its place".to_string();
-                self.findings.warning("unbound-card", span, message, remedy);
+                let (why, remedy) = unbound::words(self.catalogue, card, event || node.get("slot").is_some());
+                self.findings.warning("unbound-card", span, format!("{why}: {what}"), remedy);
             } else {
                 self.unknown_card(card, span, Some(event));
             }

@@ -271,7 +271,8 @@ impl<'v> Builder<'_, 'v, '_> {
         let raw = &level.cards[at];
         let decl = self.import.decl(raw.family, raw.method);
         if decl.is_none() {
-            self.import.report.unbound(self.flow.as_str(), id.as_str(), &raw.name());
+            let (why, remedy) = crate::unbound::words(self.import.catalogue, &unbound_name(raw), !raw.kernel);
+            self.import.report.unbound(self.flow.as_str(), id.as_str(), raw, why, remedy);
         }
         let slot = self.slot(raw, decl.as_deref());
         let card = decl.as_ref().map_or_else(|| unbound_name(raw), |d| d.name.clone());
@@ -285,7 +286,9 @@ impl<'v> Builder<'_, 'v, '_> {
             }
             self.put_input(scope, at, field, decl.as_deref(), id, &mut with);
         }
-        self.bind_outputs(scope, at, id, decl.as_deref());
+        if self.streamed_to(raw).is_none() {
+            self.bind_outputs(scope, at, id, decl.as_deref());
+        }
         Call { card, slot, unbound: decl.is_none(), with }
     }
 

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use flowdeck_model::flow::Mappings;
+use flowdeck_model::flow::{EVENT_ID, Mappings};
 use flowdeck_model::mapping::Mapping;
-use flowdeck_model::{CardDecl, CardId, CardName, FieldDecl, Value};
+use flowdeck_model::{CardDecl, CardId, CardName, CardRole, FieldDecl, FieldType, Value};
 
 use super::bind;
 use super::build::{Builder, Given, Scope};
-use super::raw::RawField;
+use super::raw::{Level, RawCard, RawField};
 use super::source::Source;
 
 impl<'v> Builder<'_, 'v, '_> {
@@ -36,6 +36,8 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         let key = match (declared, decl) {
             (Some(declared), _) => declared.key.clone(),
+            // Which event it is, and a sample of its data.
+            (None, Some(decl)) if decl.role == CardRole::Event && matches!(field.key, "type" | "data") => return,
             (None, Some(decl)) if decl.more_inputs.is_none() => {
                 self.unknown_field(id, &format!("what is filled in as `{}`", field.full_key()), &decl.name);
                 return;
@@ -50,11 +52,21 @@ impl<'v> Builder<'_, 'v, '_> {
             return;
         }
         if let Some(declared) = declared
-            && declared.kind == flowdeck_model::FieldType::Boolean
+            && declared.kind == FieldType::Boolean
             && let Given::Literal(Value::String(text)) = &given
             && let Some(truth) = yes_or_no(text)
         {
             with.insert(key, Mapping::Literal(Value::Bool(truth)));
+            return;
+        }
+        if let Some(declared) = declared
+            && matches!(declared.kind, FieldType::List(_))
+            && let Given::Literal(value @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_))) =
+                &given
+            && !given.is_empty()
+        {
+            // A value that was typed into a field for a list is a list of one.
+            with.insert(key, Mapping::Literal(Value::Array(vec![(*value).clone()])));
             return;
         }
         with.entry(key).or_insert_with(|| given.mapping());
@@ -82,6 +94,7 @@ impl<'v> Builder<'_, 'v, '_> {
     ) -> Source {
         let key = match (decl.and_then(|d| bind::bound(&d.outputs, output)), decl) {
             (Some(declared), _) => declared.key.clone(),
+            (None, Some(decl)) if decl.role == CardRole::Event && is_batch(output) => return Source::null(),
             (None, Some(decl)) if decl.more_outputs.is_none() => {
                 if reads {
                     let what = format!("the output `{}`, so what reads it gets nothing", output.full_key());
@@ -92,6 +105,17 @@ impl<'v> Builder<'_, 'v, '_> {
             (None, decl) => bind::free_key(decl, side, output, false),
         };
         Source::place(id.as_str(), [key.as_str()])
+    }
+
+    /// An event hands its batch to the loop around the flow, which is not there any more; nothing else has a list.
+    pub(super) fn batch_is_read(&mut self, event: &RawCard<'v>, at: usize, level: &Level<'v>) {
+        let Some(batch) = event.outputs.iter().find(|output| is_batch(output)) else { return };
+        let Some(decl) = self.import.decl(event.family, event.method).filter(|_| level.read.contains(&(at, batch.id)))
+        else {
+            return;
+        };
+        let Ok(id) = CardId::new(EVENT_ID) else { return };
+        self.unknown_field(&id, "the list of events, so what reads it gets nothing", &decl.name);
     }
 
     /// A field of the export that the card of that name does not have here.
@@ -120,6 +144,11 @@ fn keeps_literal(given: &Given<'_>, declared: Option<&FieldDecl>, field: &RawFie
         },
         _ => true,
     }
+}
+
+/// The events of one delivery, as an event card of an export hands them on.
+fn is_batch(output: &RawField<'_>) -> bool {
+    output.group.is_empty() && output.key == "collection"
 }
 
 /// What an option of two choices says.

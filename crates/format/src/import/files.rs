@@ -37,7 +37,7 @@ impl Export {
                     let links: BTreeSet<FlowName> = called(flow).into_iter().collect();
                     let links = links.into_iter().filter(|l| self.flows.iter().any(|f| f.name == *l));
                     let links: Map<String, Value> =
-                        links.map(|l| (l.to_string(), json!({ "file": file_name(&l), "flow": l.as_str() }))).collect();
+                        links.map(|l| (l.to_string(), json!({ "flow": l.as_str(), "file": file_name(&l) }))).collect();
                     crate::print::print_linked(flow, links)
                 }
             };

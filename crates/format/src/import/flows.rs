@@ -100,7 +100,12 @@ impl<'v> Builder<'_, 'v, '_> {
         };
         let cards = match wrapped {
             Some(cards) => cards,
-            None => self.places(&mut scope, &raw.order.places),
+            None => {
+                if matches!(on, Trigger::Event(_)) {
+                    self.batch_is_read(event, raw.order.event, &level);
+                }
+                self.places(&mut scope, &raw.order.places)
+            }
         };
         self.unreached(&scope, &raw.order);
         let implicit = self.implicit(raw, &scope).filter(|_| !cards.last().is_some_and(Card::always_ends));
@@ -146,7 +151,13 @@ impl<'v> Builder<'_, 'v, '_> {
         if event.is("http", "delegated") {
             for output in &event.outputs {
                 let source = match (output.group, output.key) {
-                    ("user context", _) => Source::place(EVENT_ID, ["user_id"]),
+                    ("user context", _) | ("Caller", "ID") => Source::place(EVENT_ID, ["user_id"]),
+                    ("Caller", key) => {
+                        if raw.level.read.contains(&(at, output.id)) {
+                            self.lost(EVENT_ID, format!("the caller's `{key}`: only the id of who calls is known"));
+                        }
+                        Source::null()
+                    }
                     ("context", "execution_id") => Source::place("run", ["id"]),
                     (_, key) => {
                         inputs.push(field(key, &output.kind));

@@ -238,9 +238,13 @@ fn import(
     }
     secrets::take_out(&mut flows, catalogue, &mut state.report);
     for unbound in state.report.unbound.iter().take(DIAGNOSTICS_MAX) {
-        let message = format!("no app or function offers `{}`: the flow runs as far as this card", unbound.name);
-        let remedy = "add an app file that offers it, with `export_names` where its own name differs";
-        diagnostics.push(warning("unbound-card", message, remedy, format!("{}.{}", unbound.flow, unbound.card)));
+        let message = format!("{}: the flow runs as far as this card", unbound.why);
+        diagnostics.push(warning(
+            "unbound-card",
+            message,
+            &unbound.remedy,
+            format!("{}.{}", unbound.flow, unbound.card),
+        ));
     }
     for (flow, card, what) in state.unknown.drain(..).take(DIAGNOSTICS_MAX) {
         let remedy = "look at the card before the flow is used";

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::raw::RawCard;
+
 /// Most notes of one kind; more are only counted.
 const NOTES_MAX: usize = 2000;
 
@@ -105,6 +107,12 @@ pub struct Unbound {
     pub card: String,
     /// The operation that is not there: `family/method`.
     pub name: String,
+    /// The app of the export; empty for a function card.
+    pub app: String,
+    /// Why it is not there.
+    pub why: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 impl Report {
@@ -118,8 +126,9 @@ impl Report {
         push(&mut self.lost, note, &mut self.notes_left_out);
     }
 
-    pub(super) fn unbound(&mut self, flow: &str, card: &str, name: &str) {
-        let unbound = Unbound { flow: flow.into(), card: card.into(), name: name.into() };
+    pub(super) fn unbound(&mut self, flow: &str, card: &str, raw: &RawCard<'_>, why: String, remedy: String) {
+        let app = if raw.kernel { "" } else { raw.family };
+        let unbound = Unbound { flow: flow.into(), card: card.into(), name: raw.name(), app: app.into(), why, remedy };
         push(&mut self.unbound, unbound, &mut self.notes_left_out);
     }
 
@@ -152,7 +161,7 @@ impl Report {
         };
         part(&mut out, "Changed", self.changed.iter().map(note).collect());
         part(&mut out, "Not kept", self.lost.iter().map(note).collect());
-        let unbound = |u: &Unbound| format!("{}, {}: no app offers `{}`", u.flow, u.card, u.name);
+        let unbound = |u: &Unbound| format!("{}, {}: {}; {}", u.flow, u.card, u.why, u.remedy);
         part(&mut out, "Not bound yet", self.unbound.iter().map(unbound).collect());
         if self.notes_left_out > 0 {
             let _ = writeln!(out, "\n{} more notes are not listed.", self.notes_left_out);

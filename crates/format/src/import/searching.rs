@@ -19,12 +19,14 @@ impl<'v> Builder<'_, 'v, '_> {
     /// (<https://help.okta.com/wf/en-us/content/topics/workflows/function-reference/list/list_find.htm>).
     pub(super) fn find(&mut self, scope: &mut Scope<'v>, at: usize, id: &CardId) -> CardKind {
         let inside = self.inside();
-        let Some(Round { call, single, .. }) = self.round(scope, at, id, &inside) else { return lost_call() };
+        let Some(round) = self.round(scope, at, id, &inside) else { return lost_call() };
+        let said = round.says_true();
+        let call = round.call;
         self.gives_of_value(scope, at, id);
         let Inside { item, index } = &inside;
         let found = format!("{SO_FAR}.index >= 0");
         let asked = self.go_on_if("still searched", &format!("!({found})"));
-        let hit = format!("{} == true ? {{'item': {item}, 'index': {index}}} : {SO_FAR}", single.expression());
+        let hit = format!("({said}) ? {{'item': {item}, 'index': {index}}} : {SO_FAR}");
         let nothing = serde_json::json!({ "item": null, "index": -1 });
         let cards = std::iter::once(asked).chain(call).collect();
         self.reduce(scope, at, inside, Mapping::Literal(nothing), cards, made(&hit))

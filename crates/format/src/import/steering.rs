@@ -11,8 +11,8 @@ use flowdeck_model::{Card, CardId, CardKind, FlowName, Lane, Value};
 use indexmap::IndexMap;
 
 use super::build::{Builder, Given, Scope};
-use super::raw::RawField;
-use super::source::Source;
+use super::raw::{RawCard, RawField};
+use super::source::{Source, made};
 use crate::limits::CONCURRENCY_MAX;
 
 /// The names inside a loop.
@@ -29,6 +29,15 @@ pub(super) struct Round {
     pub(super) whole: Source,
     /// The only value of its result; the whole where there are more.
     pub(super) single: Source,
+    /// How many values its result has.
+    pub(super) values: usize,
+}
+
+impl Round {
+    /// Whether the helper says true, as an expression: its only value is true, or `true` as text in any letters.
+    pub(super) fn says_true(&self) -> String {
+        format!("lower(string({})) == 'true'", self.single.expression())
+    }
 }
 
 impl<'v> Builder<'_, 'v, '_> {
@@ -247,7 +256,7 @@ impl<'v> Builder<'_, 'v, '_> {
             [key] => Source::place(&result, [key.as_str()]),
             _ => whole.clone(),
         };
-        Some(Round { call, whole, single })
+        Some(Round { call, whole, single, values: keys.len() })
     }
 
     /// Map, filter, reduce, and map to list over an object.
@@ -257,11 +266,17 @@ impl<'v> Builder<'_, 'v, '_> {
         let inside = self.inside();
         let items = self.items(scope, at).mapping();
         let each = self.each(scope, at, items, &inside);
-        let Some(Round { mut call, whole, single }) = self.round(scope, at, id, &inside) else { return lost_call() };
+        let Some(round) = self.round(scope, at, id, &inside) else { return lost_call() };
+        let said = made(&round.says_true());
+        let Round { mut call, whole, single, values } = round;
         match raw.method {
             "filter" => {
                 self.gives(scope, at, id, &[]);
-                CardKind::Filter { each, cards: call.into_iter().collect(), keep: single.mapping() }
+                if values != 1 {
+                    let what = format!("what its helper says: that must be one value, and the helper gives {values}");
+                    self.lost(id.as_str(), format!("{what}; no item is kept"));
+                }
+                CardKind::Filter { each, cards: call.into_iter().collect(), keep: said.mapping() }
             }
             "reduce" => {
                 self.gives(scope, at, id, &[("item", "value")]);
@@ -324,6 +339,13 @@ impl<'v> Builder<'_, 'v, '_> {
         CardKind::ElseIf { branches, otherwise }
     }
 
+    /// The field with the helper that takes the records of an action.
+    pub(super) fn streamed_to<'r>(&self, raw: &'r RawCard<'v>) -> Option<&'r RawField<'v>> {
+        let flows = |f: &&RawField<'v>| f.data.as_str().is_some_and(|id| self.import.heads.contains_key(id));
+        let streaming = |f: &&RawField<'v>| f.group == "Streaming" || f.key.starts_with("processing_flow");
+        raw.inputs.iter().filter(streaming).find(flows)
+    }
+
     /// An action that hands its records to a helper: a loop over its pages. Gives the call back where it is not one.
     pub(super) fn stream(
         &mut self,
@@ -334,9 +356,7 @@ impl<'v> Builder<'_, 'v, '_> {
     ) -> Result<CardKind, Call> {
         let level = Arc::clone(&scope.level);
         let raw = &level.cards[at];
-        let flows = |f: &&RawField<'v>| f.data.as_str().is_some_and(|id| self.import.heads.contains_key(id));
-        let streaming = |f: &&RawField<'v>| f.group == "Streaming" || f.key.starts_with("processing_flow");
-        let Some(field) = raw.inputs.iter().filter(streaming).find(flows) else { return Err(call) };
+        let Some(field) = self.streamed_to(raw) else { return Err(call) };
         let Some(flow) = field.data.as_str() else { return Err(call) };
         let item = self.ids.id("record");
         let record = Source::place(item.as_str(), []).mapping();

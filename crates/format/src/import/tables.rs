@@ -3,19 +3,22 @@
 //! Must never name a table by an id that only the export knows, where the export also has its name.
 //! Tests: `tests/import.rs`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowdeck_model::flow::{Call, Mappings};
 use flowdeck_model::mapping::Mapping;
-use flowdeck_model::table::ColumnType;
+use flowdeck_model::table::{ColumnType, TableDecl};
 use flowdeck_model::{CardId, CardKind, CardName, Value};
 use indexmap::IndexMap;
 use serde_json::json;
 
 use super::build::{Builder, Given, Scope};
 use super::raw::text;
-use super::source::{Source, constant};
+use super::source::{Source, constant, made, quoted};
 
+/// Most tables of an export among which a card can choose when it runs.
+const CHOICES_MAX: usize = 50;
 /// Comparisons of a where-expression.
 const COMPARE: &[(&str, &str)] = &[
     ("=", "equals"),
@@ -61,17 +64,15 @@ impl<'v> Builder<'_, 'v, '_> {
         match operation {
             "search" => self.search(scope, at, id, &mut with),
             "create" | "update" => {
-                if let Some(row) = self.filled(scope, at, "Update By", "Row ID") {
-                    with.insert("Row ID".into(), row.mapping());
+                if operation == "update" {
+                    self.row_of(scope, at, "Update By", &mut with);
                 }
                 let values = self.columns(scope, at, operation == "update", id);
                 with.insert("values".into(), values);
             }
             "read" | "delete" => {
                 let group = if operation == "read" { "Read By" } else { "Delete By" };
-                if let Some(row) = self.filled(scope, at, group, "Row ID") {
-                    with.insert("Row ID".into(), row.mapping());
-                }
+                self.row_of(scope, at, group, &mut with);
             }
             "import_csv" => self.csv_in(scope, at, &mut with),
             "export_csv" => self.csv_out(scope, at, id, &mut with),
@@ -79,6 +80,12 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         self.table_outputs(scope, at, id, operation);
         CardKind::Call(Call { card, slot: None, unbound: false, with })
+    }
+
+    /// The row that is meant. Where the card says none it fails when it runs, as in Okta, and not the whole flow.
+    fn row_of(&mut self, scope: &Scope<'v>, at: usize, group: &str, with: &mut Mappings) {
+        let row = self.filled(scope, at, group, "Row ID");
+        with.insert("Row ID".into(), row.map_or_else(|| Mapping::Literal("".into()), Given::mapping));
     }
 
     fn table_of(&mut self, scope: &Scope<'v>, at: usize, id: &CardId) -> Mapping {
@@ -92,16 +99,40 @@ impl<'v> Builder<'_, 'v, '_> {
             self.tables.insert(name.to_string(), table);
             return Mapping::Literal(name.as_str().into());
         }
-        match self.filled(scope, at, "Table", "Table ID").or(named) {
+        // The group has another name from card to card: `Table`, `Destination`.
+        let level = Arc::clone(&scope.level);
+        let chosen = level.cards[at].inputs.iter().find(|f| f.key == "Table ID" && f.group != "Fields" && !f.for_error);
+        let chosen = chosen.map(|f| self.given(scope, at, f)).filter(|given| !given.is_empty());
+        match chosen.or(named) {
+            Some(Given::Literal(Value::String(table))) if self.import.tables.contains_key(table.as_str()) => {
+                let table = self.import.tables[table.as_str()].clone();
+                let name = Mapping::Literal(table.name.as_str().into());
+                self.tables.insert(table.name.to_string(), table);
+                name
+            }
             Some(given) => {
-                self.changed(id, "the table is chosen when the card runs: give the table's name where an id was given");
-                given.mapping()
+                self.changed(id, "the table is chosen when the card runs: its id in the export stands for its name");
+                self.chosen_at_run(id, given)
             }
             None => {
                 self.lost(id.as_str(), "the table: the card names none that the export holds");
                 Mapping::default()
             }
         }
+    }
+
+    /// The table of an id that comes when the card runs; what is no id of the export's tables is taken as a name.
+    fn chosen_at_run(&mut self, id: &CardId, given: Given<'v>) -> Mapping {
+        let known = self.import.tables.iter().take(CHOICES_MAX).map(|(id, table)| ((*id).to_owned(), table.clone()));
+        let known: BTreeMap<String, TableDecl> = known.collect();
+        if known.is_empty() {
+            return given.mapping();
+        }
+        let names: Vec<String> =
+            known.iter().map(|(id, t)| format!("{}: {}", quoted(id), quoted(t.name.as_str()))).collect();
+        self.tables.extend(known.into_values().map(|table| (table.name.to_string(), table)));
+        let asked = given.expression();
+        self.expression(id, &format!("coalesce({{{}}}[string({asked})], {asked})", names.join(", ")))
     }
 
     /// The columns of a table: known from the export, so that nothing has to be asked when it runs.
@@ -132,21 +163,24 @@ impl<'v> Builder<'_, 'v, '_> {
                 with.insert(to.into(), given.mapping());
             }
         }
-        if let Some(Given::Literal(value)) = self.filled(scope, at, "Options", "Clear Destination") {
-            let replace = value.as_bool().unwrap_or_else(|| {
-                value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes") || t.eq_ignore_ascii_case("true"))
-            });
-            with.insert("replace".into(), Mapping::Literal(replace.into()));
+        match self.filled(scope, at, "Options", "Clear Destination") {
+            Some(Given::Literal(value)) => {
+                let replace = value.as_bool().unwrap_or_else(|| {
+                    value.as_str().is_some_and(|t| t.eq_ignore_ascii_case("yes") || t.eq_ignore_ascii_case("true"))
+                });
+                with.insert("replace".into(), Mapping::Literal(replace.into()));
+            }
+            Some(Given::Fed(source)) => {
+                let replace = made(&format!("lower(string({})) in ['true', 'yes']", source.expression()));
+                with.insert("replace".into(), replace.mapping());
+            }
+            None => {}
         }
     }
 
     /// What an export to CSV text is told.
     fn csv_out(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, with: &mut Mappings) {
-        if let Some(Given::Literal(filter)) = self.filled(scope, at, "Filter", "Where Expression")
-            && let Some(filter) = self.filter(scope, at, filter, id)
-        {
-            with.insert("where".into(), filter);
-        }
+        self.put_filter(scope, at, id, with);
         let from = [("File", "Filename", "filename"), ("Options", "Columns", "columns")];
         for (group, key, to) in from.into_iter().chain([
             ("Options", "Delimiter", "delimiter"),
@@ -206,23 +240,24 @@ impl<'v> Builder<'_, 'v, '_> {
     }
 
     fn search(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, with: &mut Mappings) {
-        if let Some(Given::Literal(filter)) = self.filled(scope, at, "Filter", "Where Expression")
-            && let Some(filter) = self.filter(scope, at, filter, id)
-        {
-            with.insert("where".into(), filter);
-        }
+        self.put_filter(scope, at, id, with);
         if let Some(column) = self.filled(scope, at, "Sort", "Column") {
             // Rows come in the order they were made, or turned round.
             let is_row = matches!(&column, Given::Literal(Value::String(name)) if name == "_id");
             if !is_row {
                 with.insert("sort".into(), column.mapping());
             }
-            let ascending = match self.filled(scope, at, "Sort", "Direction") {
-                Some(Given::Literal(Value::String(word))) => word.trim().to_lowercase().starts_with("asc"),
-                _ => false,
+            let descending = match self.filled(scope, at, "Sort", "Direction") {
+                Some(Given::Literal(Value::String(word))) => {
+                    Mapping::Literal((!word.trim().to_lowercase().starts_with("asc")).into())
+                }
+                Some(Given::Fed(source)) => {
+                    made(&format!("!startsWith(lower(string({})), 'asc')", source.expression())).mapping()
+                }
+                _ => Mapping::Literal(true.into()),
             };
-            if !ascending {
-                with.insert("descending".into(), Mapping::Literal(true.into()));
+            if descending != Mapping::Literal(false.into()) {
+                with.insert("descending".into(), descending);
             }
         }
         let first = matches!(self.filled(scope, at, "parameters", "resultSet"), Some(Given::Literal(Value::String(set))) if set == "one");
@@ -235,6 +270,24 @@ impl<'v> Builder<'_, 'v, '_> {
         }
         if first {
             with.insert("limit".into(), Mapping::Literal(1.into()));
+        }
+    }
+
+    /// The where-expression; one that is worked out by another card has no form here.
+    fn put_filter(&mut self, scope: &Scope<'v>, at: usize, id: &CardId, with: &mut Mappings) {
+        match self.filled(scope, at, "Filter", "Where Expression") {
+            Some(Given::Literal(filter)) => {
+                if let Some(filter) = self.filter(scope, at, filter, id) {
+                    with.insert("where".into(), filter);
+                }
+            }
+            Some(Given::Fed(_)) => {
+                self.lost(
+                    id.as_str(),
+                    "the where-expression that another card gives: all rows are meant, so give `where`",
+                );
+            }
+            None => {}
         }
     }
 

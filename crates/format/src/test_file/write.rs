@@ -104,8 +104,31 @@ fn expect(test: &mut Node, new: Option<&Option<Value>>) {
     let Some(Some(value)) = new else { return };
     let value = Node::from_value(value);
     if let Some(entry) = test.entry_mut("expected") {
-        entry.value = value;
+        renew(&mut entry.value, value);
     } else if let Some(entries) = test.entries_mut() {
         entries.push(Entry { key: "expected".into(), key_span: 0..0, value, trivia: Trivia::default() });
     }
+}
+
+/// Most keys of a map that is renewed key by key; a larger one is written anew.
+const KEYS_MAX: usize = 1000;
+
+/// Takes over what is new; what stays the same keeps its form and the comments at it.
+fn renew(old: &mut Node, mut new: Node) {
+    if old.to_value() == new.to_value() {
+        return;
+    }
+    if let (Some(kept), Some(fresh)) = (old.entries_mut(), new.entries_mut())
+        && fresh.len() <= KEYS_MAX
+    {
+        kept.retain(|own| fresh.iter().any(|entry| entry.key == own.key));
+        for entry in std::mem::take(fresh) {
+            match kept.iter_mut().find(|own| own.key == entry.key) {
+                Some(own) => renew(&mut own.value, entry.value),
+                None => kept.push(entry),
+            }
+        }
+        return;
+    }
+    *old = new;
 }

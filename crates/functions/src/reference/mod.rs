@@ -64,6 +64,27 @@ pub fn documents(functions: &Functions) -> Vec<Document> {
     out
 }
 
+/// What becomes of cards that nothing here offers, and which documented ones are among them.
+const NOT_HERE: &str = "
+## Apps and cards that are not here
+
+An export may use an app that no file here describes, or a card that the app's file lacks. Nothing is guessed and nothing is sent in its place:
+
+- The flow is imported with all else. The card keeps its name and all its fields, and is marked `unbound: true`; its connection stays a slot.
+- `flowdeck check` warns with `unbound-card`: it names the app and the card, says whether the app or only the card is missing, and what to do. Its
+  last line counts these cards, so an export with some never looks like one without.
+- `flowdeck import` lists them under *Not bound yet*; `import-report.json` has them in `unbound` (`app`, `name`, `flow`, `card`, `why`, `remedy`).
+- A run goes as far as the card and fails there with `unknown-card`. A flow that such an event starts does not start by itself.
+- Once an app file offers the card (`export_names` where its own name differs), exports bind to it, and `check` says that `unbound` can go.
+
+Documented by Okta, but not offered:
+
+| card | why |
+|---|---|
+| Paginate, Pause, Pause Raw of the API Connector | Only the Connector Builder offers them; loops over pages belong to app files here. |
+| Export Folder | A folder is a folder of files here: the flows in it are their own export. |
+";
+
 /// The known families, then any other.
 fn families(functions: &Functions) -> Vec<(&str, &str)> {
     let mut out: Vec<(&str, &str)> = FAMILIES.to_vec();
@@ -150,6 +171,7 @@ fn compatibility(functions: &Functions) -> Document {
         all - functions,
         DOCUMENTED.len()
     );
+    text.push_str(NOT_HERE);
     Document { path: "okta-compatibility.md".into(), text }
 }
 

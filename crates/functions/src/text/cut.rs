@@ -56,6 +56,15 @@ pub(super) fn cards() -> Vec<Card> {
             .gives("length", "", Number, "How many characters (Unicode code points) it has.")
             .example(r#"{"string":"naïve"}"#, r#"{"length":5}"#)
             .example(r#"{"string":""}"#, r#"{"length":0}"#),
+        card("string/at", "At", "Takes one character of a text.", at)
+            .text("string", "text", "The text.")
+            .required()
+            .number("index", "position", "Its position, from 0. Negative: counted from the end.")
+            .or(0)
+            .gives("output", "", Text, "The character; empty where the text is shorter.")
+            .example(r#"{"string":"flöw","index":2}"#, r#"{"output":"ö"}"#)
+            .example(r#"{"string":"flow","index":-1}"#, r#"{"output":"w"}"#)
+            .example(r#"{"string":"flow","index":9}"#, r#"{"output":""}"#),
         trimmed("string/trim", "Trim", "Takes white space away from both ends of a text.", trim)
             .example(r#"{"string":"  Ann \n"}"#, r#"{"output":"Ann"}"#),
         trimmed("string/trimLeft", "Trim Left", "Takes white space away from the start of a text.", trim_left)
@@ -118,6 +127,17 @@ fn substr(call: &mut Call<'_>) -> Result<Fields, Fault> {
 
 fn length(call: &mut Call<'_>) -> Result<Fields, Fault> {
     Ok(Fields::one("length", value::of_count(call.text("string").chars().count())))
+}
+
+fn at(call: &mut Call<'_>) -> Result<Fields, Fault> {
+    let text = call.text("string");
+    let position = call.whole("index")?.unwrap_or(0);
+    let back = |n: i64| usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
+    let one = match usize::try_from(position) {
+        Ok(position) => text.chars().nth(position),
+        Err(_) => text.chars().rev().nth(back(position) - 1),
+    };
+    Ok(Fields::one("output", one.map(String::from).unwrap_or_default()))
 }
 
 /// What JavaScript's `trim` takes away: a byte order mark too, but no NEL (ECMA-262, section 12.2).

@@ -18,7 +18,7 @@ use crate::{exports, files};
 pub(super) fn flow(test: &Test, file: &Path, exports: Option<&Path>, cards: &Cards) -> Result<Arc<Flow>> {
     let path = path(test, file, exports)?;
     let source = files::source(&path)?;
-    let (source, name) = exports::native(source, test.flow.as_deref(), cards)
+    let exports::Native { source, flow: name, .. } = exports::native(source, test.flow.as_deref(), cards)
         .map_err(|error| WrongFile::new(format!("{}:{}: {error}", file.display(), test.line)))?;
     let (checked, _) = files::read(&source, cards);
     if checked.has_errors() {
