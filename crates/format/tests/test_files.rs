@@ -87,7 +87,7 @@ fn new_expectations_leave_the_rest_as_it_was() {
     let text = update(&Source::new("a.test.yaml", CASES), &new).unwrap();
     let wanted = CASES.replace(
         "    expected: { status: finished } # the usual end\n",
-        "    expected: # the usual end\n      status: stopped\n      output:\n        list: [1, 2]\n",
+        "    expected: { status: stopped, output: { list: [1, 2] } } # the usual end\n",
     );
     assert_eq!(text, wanted);
     let text = update(&Source::new("a.test.yaml", "# mine\nid: one\n"), &[Some(json!({"status": "failed"}))]).unwrap();
