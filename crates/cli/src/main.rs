@@ -109,6 +109,8 @@ enum Command {
     People(commands::people::People),
     /// What programs show to the server: add, list, revoke.
     Tokens(commands::tokens::Tokens),
+    /// Keeps the playground up, so that its pages can be looked at.
+    Playground(commands::playground::Playground),
     /// Looks whether everything is in place here.
     Doctor(commands::doctor::Doctor),
     /// Tells what an error code means and what to do.
@@ -157,6 +159,7 @@ fn run(arguments: &Arguments) -> Result<End> {
         Command::Serve(serve) => wait_or(commands::serve::run(serve, globals), serve.late()),
         Command::Flows(flows) => wait(commands::flows::run(flows, globals)),
         Command::Hooks(hooks) => wait(commands::hooks::run(hooks, globals)),
+        Command::Playground(playground) => wait(commands::playground::run(playground, globals)),
         Command::Doctor(doctor) => wait(commands::doctor::run(doctor, globals)),
     }
 }

@@ -14,7 +14,7 @@ use flowdeck_playground::{Options, Playground, Running};
 use tokio::sync::Mutex;
 
 /// The app that it serves.
-const APP: &str = "playground";
+pub(crate) const APP: &str = "playground";
 
 /// Starts the playground on demand.
 pub(crate) struct PlaygroundStarter {

@@ -13,7 +13,7 @@ use flowdeck::engine::RunView;
 use flowdeck::engine::ports::Clock;
 use flowdeck::model::app::{AppAuth, AppDirectory as _};
 use flowdeck::model::{AppName, Catalogue, Millis, RunId};
-use flowdeck::{Cards, Runtime, RuntimeError, SystemClock};
+use flowdeck::{AppStarter as _, Cards, Runtime, RuntimeError, SystemClock};
 use flowdeck_server::Listening;
 use flowdeck_server::client::CallError;
 use flowdeck_server::session::{Role, Session as Joined, SessionOptions, socket_path};
@@ -31,7 +31,7 @@ use crate::files;
 use crate::interrupts::Interrupts;
 use crate::options::Globals;
 use crate::out::{self, Pages};
-use crate::playground::PlaygroundStarter;
+use crate::playground::{APP as PLAYGROUND, PlaygroundStarter};
 use crate::screen::steps::Timeline;
 use crate::screen::style::Style;
 use crate::watch::Report;
@@ -335,6 +335,13 @@ impl Session {
             done = work => Some(done),
             () = self.interrupted() => None,
         }
+    }
+
+    /// The playground's address, once it answers there.
+    pub(crate) async fn start_playground(&self) -> Result<String> {
+        let app = AppName::new(PLAYGROUND)?;
+        self.playground.ensure(&app).await.map_err(|why| anyhow!("start the playground: {why}"))?;
+        self.playground.url().await
     }
 
     /// Returns once Ctrl-C was pressed, also before this was called.

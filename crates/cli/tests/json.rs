@@ -160,7 +160,7 @@ fn every_command_says_one_object_a_line() {
         &["runs", "list", "--json"],
         &["runs", "show", run, "--json"],
         &["people", "list", "--json"],
-        &["tokens", "add", "for tests", "--json"],
+        &["tokens", "list", "--json"],
         &["apps", "show", "okta", "--json"],
         &["apps", "list", "--json"],
         &["cards", "show", "string/concat", "--json"],

@@ -24,6 +24,7 @@ mod json;
 mod looking;
 mod operating;
 mod people;
+mod playground;
 mod prompt_terminal;
 mod record;
 mod retry;

@@ -41,7 +41,7 @@ fn an_address_of_another_attempt_is_told_and_the_right_one_still_counts() {
     terminal.type_line("");
     terminal.wait_for("paste the address it ends at");
     terminal.type_line("http://127.0.0.1:8917/oauth/callback/playground?code=old-code-17&state=of-another-time");
-    terminal.wait_for("this answer belongs to no attempt");
+    terminal.wait_for("that is not the answer to this attempt");
     machine.browser.allow();
     terminal.wait_for("✓ Connected playground “playground” as Robin Admin");
     let (code, screen) = terminal.end();
@@ -261,4 +261,20 @@ fn another_connection_is_used_in_the_place_of_the_one_that_is_missing() {
     assert_eq!(code, 0, "{screen}");
     // The choice is kept: the next run asks nothing.
     machine.unattended(&["run", "third.flow.yaml"]).check(0, &[]);
+}
+
+#[test]
+fn a_question_ends_where_somebody_else_answers_it() {
+    let machine = Machine::new(&["flows/team-report.flow.yaml"]);
+    machine.unattended(&["prompts", "answer"]).check(2, &["nothing waits for a connection"]);
+    machine.unattended(&["run", "flows/team-report.flow.yaml"]).check(75, &[]);
+    let mut first = machine.start(&["prompts", "answer"]);
+    at_the_menu(&mut first);
+    let mut second = machine.start(&["prompts", "answer", "--as", "mine", "--browser"]);
+    second.wait_for("Waiting for your consent.");
+    machine.browser.allow();
+    let (code, screen) = second.end();
+    assert_eq!(code, 0, "{screen}");
+    let (code, screen) = first.end();
+    assert!(code == 0 && screen.contains("It was answered elsewhere."), "{code}\n{screen}");
 }

@@ -158,3 +158,14 @@ fn flows_are_published_switched_started_and_their_token_is_shown_when_asked_for(
     assert_eq!(home.say(&["flows", "list"]).check(0, &[]).out.lines().count(), 3);
     home.say(&["flows", "start", "add", "--input", "n=4"]).check(0, &[]);
 }
+
+#[test]
+fn a_run_that_nobody_follows_asks_once_for_all_that_its_cards_need() {
+    let home = home(&[]);
+    let welcome = concat!(env!("CARGO_MANIFEST_DIR"), "/../../flows/welcome.flow.yaml");
+    home.say(&["flows", "publish", welcome, "--on"]).check(0, &[]);
+    home.say(&["flows", "start", "welcome", "--json", "--no-input"]).check(75, &[]);
+    let prompts = home.say(&["prompts", "list", "--json"]).check(0, &[]).lines();
+    assert_eq!(prompts.len(), 1, "{prompts:?}");
+    assert_eq!(prompts[0]["scopes"], serde_json::json!(["people.read", "groups.read", "groups.write"]), "{prompts:?}");
+}

@@ -339,3 +339,26 @@ async fn clearing_an_old_prompt_away_leaves_the_newer_one_of_its_kind() {
     assert_eq!(bench.registry.prompt(old.prompt).await.unwrap_err().code(), "connect.unknown_prompt");
     assert_eq!(bench.wait(&with_nickname("s", "b")).await.prompt, new);
 }
+
+#[tokio::test]
+async fn a_card_that_waits_asks_for_what_the_others_of_its_slot_need_but_does_not_wait_for_it() {
+    let provider = Provider::start().await;
+    let bench = Bench::new().await;
+    let kind = oauth(&provider.base, &[OAuthGrant::AuthorizationCode]);
+    bench.apps.put(app("m", &provider.base, AuthKind::OAuth2(Box::new(kind)), vec![]));
+    let first = Need { also: texts(&["one", "two"]), ..need("m", "f", "a", &["one"]) };
+    let hold = bench.held(&first).await;
+    let prompt = bench.registry.prompt(hold.prompt).await.unwrap();
+    assert_eq!(prompt.scopes, texts(&["people.read", "one", "two"]));
+    // Whoever consents grants less.
+    provider.tokens(|_| {
+        let granted =
+            json!({ "access_token": "a", "token_type": "Bearer", "expires_in": 3600, "scope": "people.read one" });
+        support::provider::json_reply(200, &granted)
+    });
+    let asked = BeginConnect { prompt: Some(hold.prompt), ..BeginConnect::new(name("m"), support::BROWSER) };
+    let attempt = bench.registry.begin(asked).await.unwrap();
+    let query = query_of(&authorize_url(&attempt));
+    let made = done(bench.registry.callback(&format!("code=1&state={}", query["state"])).await.unwrap());
+    assert_eq!(bench.ready(&first).await.connection, made.id, "its own scopes are enough");
+}

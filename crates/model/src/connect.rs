@@ -104,6 +104,10 @@ pub struct Need {
     /// Scopes the card needs.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Scopes that other cards of the flow need at the same slot: the card does not wait for them, but a person is asked
+    /// once for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     /// The card.
     pub card: CardName,
     /// The card's title.

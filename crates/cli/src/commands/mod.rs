@@ -19,6 +19,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod new;
 pub(crate) mod people;
+pub(crate) mod playground;
 pub(crate) mod prompts;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -3,6 +3,8 @@
 //! Must never answer with an account that nobody named.
 //! Tests: `crates/cli/tests/first_minute.rs`, `crates/cli/tests/arguments.rs`.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use flowdeck::model::connect::{PromptState, PromptView};
@@ -19,6 +21,11 @@ use crate::screen::connections;
 use crate::session;
 use crate::terminal::Terminal;
 use crate::watch;
+
+/// How often a prompt is looked at while somebody is asked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long an answer that was given here may take to come back.
+const OWN_ANSWER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct Prompts {
@@ -45,7 +52,8 @@ enum PromptsCommand {
     },
     /// Answers a prompt; what waited goes on.
     #[command(after_help = "Examples:
-  flowdeck prompts answer prm_01…                     asks what it needs
+  flowdeck prompts answer                             the only one that is open; asks what it needs
+  flowdeck prompts answer prm_01…                     this one
   flowdeck prompts answer prm_01… --use prod-admin    with a connection that is there
   flowdeck prompts answer prm_01… --as ops --set domain=acme.okta.com \\
       --set client_id=0oa… --secret client_secret=secret.txt --browser
@@ -63,8 +71,8 @@ enum State {
 
 #[derive(Debug, Args)]
 struct Answer {
-    /// The prompt.
-    prompt: PromptId,
+    /// The prompt; where only one is open, that one.
+    prompt: Option<PromptId>,
     #[command(flatten)]
     options: AnswerOptions,
     /// Answer with a connection that is there: its id or nickname.
@@ -82,7 +90,7 @@ pub(crate) async fn run(prompts: &Prompts, globals: &Globals) -> Result<End> {
         }
         PromptsCommand::Answer(answer) => {
             let mut terminal = Terminal::new(globals.no_input || answer.json);
-            session::with(globals, async |api| answer_one(api, &mut terminal, answer).await).await
+            session::with(globals, async |api| Box::pin(answer_one(api, &mut terminal, answer)).await).await
         }
     }
 }
@@ -107,7 +115,7 @@ async fn list(api: &Api, out: &mut Pages, state: State, app: Option<&AppName>, a
 }
 
 async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Result<End> {
-    let view = api.prompt(answer.prompt).await?;
+    let view = which(api, answer.prompt).await?;
     if view.state != PromptState::Open {
         let word =
             if view.state == PromptState::Answered { "answered already" } else { "closed: nothing waits for it" };
@@ -136,8 +144,9 @@ async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Resu
             Ok(Outcome::Connected(connection))
         };
         let again = api.session().again().command(&words);
-        match api.session().or_interrupted(answered).await {
-            Some(outcome) => match outcome? {
+        match api.session().or_interrupted(Box::pin(here_or_elsewhere(api, view.id, answered))).await {
+            Some(None) => terminal.say("\nIt was answered elsewhere.\n"),
+            Some(Some(outcome)) => match outcome? {
                 Outcome::Connected(connection) => connected = Some(connection.id),
                 Outcome::Used => {}
                 Outcome::Later => {
@@ -153,6 +162,37 @@ async fn answer_one(api: &Api, terminal: &mut Terminal, answer: &Answer) -> Resu
     }
     let waiting = watch::concerned(api, waiting, &view.app, view.id, connected).await?;
     watch::drive(api, terminal, waiting, answer.json).await
+}
+
+/// The prompt that was named, or the only one that is open.
+async fn which(api: &Api, named: Option<PromptId>) -> Result<PromptView> {
+    if let Some(id) = named {
+        return api.prompt(id).await;
+    }
+    let mut open = api.prompts(Some("open"), None).await?;
+    match (open.pop(), open.len()) {
+        (Some(only), 0) => Ok(only),
+        (None, _) => bail!(usage("nothing waits for a connection; `flowdeck connect APP` makes one ahead")),
+        (Some(_), others) => {
+            bail!(usage(format!("{} prompts are open; name one: `flowdeck prompts list` shows them", others + 1)))
+        }
+    }
+}
+
+/// What came of answering; `None` when somebody else answered meanwhile, and there is nothing to be asked any more.
+async fn here_or_elsewhere<T>(api: &Api, prompt: PromptId, answered: impl Future<Output = T>) -> Option<T> {
+    let mut answered = std::pin::pin!(answered);
+    let over = async {
+        while !matches!(api.prompt(prompt).await, Ok(view) if view.state != PromptState::Open) {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        outcome = &mut answered => Some(outcome),
+        // It may be this one's own answer, on its way back.
+        () = over => tokio::time::timeout(OWN_ANSWER, answered).await.ok(),
+    }
 }
 
 async fn use_one(api: &Api, terminal: &mut Terminal, view: &PromptView, name: &str, as_json: bool) -> Result<()> {

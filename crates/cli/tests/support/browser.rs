@@ -98,8 +98,8 @@ pub(crate) fn decide(address: &Url, account: Option<&str>) -> String {
     request(&target, Some((&origin, &body.append_pair("decision", "allow").finish())))
 }
 
-/// One request; the whole answer as text.
-fn request(url: &Url, form: Option<(&str, &str)>) -> String {
+/// One request, of a form with the origin that a browser names; the whole answer as text.
+pub(crate) fn request(url: &Url, form: Option<(&str, &str)>) -> String {
     assert_eq!(url.host_str(), Some("127.0.0.1"), "{url} is not on this machine");
     let address = url.socket_addrs(|| None).unwrap()[0];
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();

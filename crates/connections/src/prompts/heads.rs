@@ -33,7 +33,7 @@ impl Member {
             flow: need.flow.clone(),
             slot: need.slot.clone(),
             card: need.card_title.clone(),
-            scopes: need.scopes.clone(),
+            scopes: union([need.scopes.as_slice(), &need.also]),
             deadline,
             raised: false,
         }

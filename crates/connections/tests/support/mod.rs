@@ -96,6 +96,7 @@ pub(crate) fn need(app: &str, flow: &str, slot: &str, scopes: &[&str]) -> Need {
         slot: slot.parse().unwrap(),
         nickname: None,
         scopes: texts(scopes),
+        also: Vec::new(),
         card: format!("{app}/card").parse().unwrap(),
         card_title: format!("Card of {flow}/{slot}"),
         step: None,

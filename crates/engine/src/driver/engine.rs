@@ -319,7 +319,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Flow`].
     pub fn needs(&self, flow: &Flow) -> Result<Vec<Need>, EngineError> {
-        Ok(Program::compile(flow, None, self.inner.parts.cards.as_ref())?.needs())
+        Ok(Program::compile(flow, None, self.inner.parts.cards.as_ref())?.needs().to_vec())
     }
 
     /// What the flow's event card needs of a connection; `None` where no event of an app starts it, or that needs none.

@@ -57,6 +57,8 @@ pub struct Program {
     pub helpers: IndexMap<FlowName, BlockId>,
     /// Which of its values derive from secrets.
     pub secrets: Secrets,
+    /// What the whole flow may need: one for each slot, with the scopes of all its cards.
+    needs: Vec<Need>,
 }
 
 /// A list of cards.
@@ -164,8 +166,10 @@ impl Program {
                 .ok_or_else(|| CompileError::NoHelper { flow: flow.name.clone(), helper: name.clone() })?,
         };
         let (blocks, secrets) = (compiler.blocks, Secrets::default());
-        let mut program = Self { flow: Arc::new(rest), entry: entry.cloned(), blocks, root, helpers, secrets };
+        let needs = Vec::new();
+        let mut program = Self { flow: Arc::new(rest), entry: entry.cloned(), blocks, root, helpers, secrets, needs };
         program.secrets = super::secrets::analyse(&program);
+        program.needs = program.slots();
         Ok(program)
     }
 
@@ -240,9 +244,10 @@ impl Program {
         Some(Need {
             app: slot.app.clone(),
             flow: flow.name.clone(),
-            slot: name,
+            slot: name.clone(),
             nickname: slot.nickname.clone(),
             scopes,
+            also: self.of_slot(&flow.name, &name).map(|slot| slot.scopes.clone()).unwrap_or_default(),
             card: call.card.clone(),
             card_title: title,
             step: None,
@@ -251,7 +256,15 @@ impl Program {
 
     /// What the whole flow may need: one for each slot, with the scopes of all its cards.
     #[must_use]
-    pub fn needs(&self) -> Vec<Need> {
+    pub fn needs(&self) -> &[Need] {
+        &self.needs
+    }
+
+    fn of_slot(&self, flow: &FlowName, slot: &SlotName) -> Option<&Need> {
+        self.needs.iter().find(|need| need.flow == *flow && need.slot == *slot)
+    }
+
+    fn slots(&self) -> Vec<Need> {
         let mut all: IndexMap<(FlowName, SlotName), Need> = IndexMap::new();
         for (id, block) in self.blocks.iter().enumerate() {
             for node in &block.nodes {

@@ -207,6 +207,15 @@ impl Grants {
         Some((Subject::Account(found.account), all_scopes()))
     }
 
+    /// How many consents of an account still let somebody in.
+    pub(crate) fn consents(&self, account: Account) -> usize {
+        let lives = |id: &u64| {
+            self.refresh.values().any(|refresh| refresh.grant == *id) || self.access.values().any(|a| a.grant == *id)
+        };
+        let theirs = self.grants.iter().filter(|(_, g)| !g.ended && g.subject == Subject::Account(account));
+        theirs.filter(|(id, _)| lives(id)).count()
+    }
+
     /// Revokes tokens of an account, behind every client's back. Answers how many.
     pub(crate) fn revoke_account(&mut self, account: Account, kind: RevokeKind) -> u64 {
         let theirs: Vec<u64> = self

@@ -1,4 +1,4 @@
-//! `/account/tokens`: API tokens and applications with a secret, each shown once.
+//! `/account/tokens`: API tokens and applications with a secret, each shown once; and consents, to be taken back.
 //!
 //! Must never act on a form that this server did not serve: every post brings a ticket.
 //! Tests: `tests/walk/`.
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::{escaped, message_page, page};
 use crate::accounts::Account;
 use crate::app::{App, Ticket};
-use crate::grants::registrable_redirect;
+use crate::grants::{RevokeKind, registrable_redirect};
 use crate::limits;
 use crate::oauth::Form;
 
@@ -21,7 +21,8 @@ pub(super) async fn show(State(app): State<App>) -> Response {
     render(&app, "")
 }
 
-/// The form's `act`: `make_token` (`name`, `account`), `remove_token` (`id`), `make_client` (`name`, `redirect_uri`).
+/// The form's `act`: `make_token` (`name`, `account`), `remove_token` (`id`), `make_client` (`name`, `redirect_uri`),
+/// `withdraw` (`account`).
 pub(super) async fn act(State(app): State<App>, body: Bytes) -> Response {
     let form = Form::read(&body);
     let ticket = form.get("ticket").and_then(|ticket| app.take_ticket(ticket));
@@ -43,6 +44,13 @@ pub(super) async fn act(State(app): State<App>, body: Bytes) -> Response {
         Some("remove_token") => {
             let id = form.get("id").and_then(|id| id.parse().ok()).unwrap_or(0);
             app.keeper.change(|state| state.grants.remove_api_token(id)).await.map(|()| String::new())
+        }
+        Some("withdraw") => {
+            let account = form.get("account").and_then(Account::find).unwrap_or(Account::Sam);
+            let gone = app.keeper.change(|state| state.grants.revoke_account(account, RevokeKind::All)).await;
+            gone.map(|_| {
+                format!("<p role=\"status\">{} allows nobody any more: flows ask again.</p>\n", account.name())
+            })
         }
         Some("make_client") => {
             let uris: Vec<String> = form.get("redirect_uri").map(str::to_owned).into_iter().collect();
@@ -102,6 +110,17 @@ fn render(app: &App, notice: &str) -> Response {
         )
         .ok(); // Writing to a String cannot fail.
     }
+    let mut consent_rows = String::new();
+    for account in Account::ALL {
+        let consents = app.keeper.read(|state| state.grants.consents(account));
+        let (name, id) = (account.name(), account.id());
+        if consents > 0 {
+            let field = format!("<input type=\"hidden\" name=\"account\" value=\"{id}\">");
+            let button = format!("<button aria-label=\"Withdraw what {name} allowed\">Withdraw</button>");
+            let withdraw = form("", "withdraw", &field, &button);
+            writeln!(consent_rows, "<tr><td>{name}</td><td>{consents}</td><td>{withdraw}</td></tr>").ok(); // As above.
+        }
+    }
     let client_rows = app.keeper.read(|state| {
         state
             .grants
@@ -119,8 +138,10 @@ fn render(app: &App, notice: &str) -> Response {
         <span class=\"hint\">Only if people connect with it in a browser.</span></label>";
     let tokens = list(&token_rows, &["Name", "Acts as", "Made", "Action"], "API tokens", "No token yet.");
     let clients = list(&client_rows, &["Name", "Client ID"], "Applications", "No application yet.");
+    let consents = list(&consent_rows, &["Account", "Consents", "Action"], "Consents", "Nobody allowed anything yet.");
     let body = format!(
         "<main>\n<p><a href=\"/\">Staff Directory playground</a></p>\n<h1>API tokens and applications</h1>\n{notice}\
+         <h2>What was allowed</h2>\n{consents}\
          <h2>API tokens</h2>\n{tokens}<h2>Make an API token</h2>\n{}<h2>Applications</h2>\n{clients}\
          <h2>Register an application with a secret</h2>\n{}</main>\n",
         form("panel", "make_token", token_fields, "<button class=\"main\">Make a token</button>"),

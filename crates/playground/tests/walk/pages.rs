@@ -122,6 +122,23 @@ async fn of_very_many_open_pages_the_oldest_is_forgotten() {
     assert!(allow(&newest).await);
 }
 
+#[tokio::test]
+async fn what_an_account_allowed_is_withdrawn() {
+    let walk = Walk::start().await;
+    let (robin, refresh) = walk.tokens(Account::Robin).await;
+    let (sam, _) = walk.tokens(Account::Sam).await;
+    let page = walk.api(Method::GET, "/account/tokens", "", None).await.text().await.unwrap();
+    assert!(page.contains("Withdraw what Robin Admin allowed") && page.contains("Withdraw what Sam Staff allowed"));
+    let ticket_value = ticket(&page);
+    let withdraw = [("ticket", ticket_value.as_str()), ("act", "withdraw"), ("account", "robin")];
+    let page = walk.post("/account/tokens", &withdraw).await.text().await.unwrap();
+    assert!(!page.contains("Withdraw what Robin Admin allowed") && page.contains("Withdraw what Sam Staff allowed"));
+    let asked = async |token: &str| walk.api(Method::GET, "/api/people", token, None).await.status().as_u16();
+    assert_eq!((asked(&robin).await, asked(&sam).await), (401, 200));
+    let form = [("grant_type", "refresh_token"), ("refresh_token", refresh.as_str()), ("client_id", "flowdeck-cli")];
+    assert_eq!(walk.post("/oauth/token", &form).await.status(), 400, "nor is it renewed");
+}
+
 /// WCAG 2.2, 1.4.3: text has a contrast of at least 4.5 to 1; 1.4.11: the edges of fields at least 3 to 1.
 #[tokio::test]
 async fn colours_have_enough_contrast_in_both_schemes() {

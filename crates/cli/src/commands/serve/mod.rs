@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use flowdeck::{FlowFolder, Runtime};
+use flowdeck::{FlowFolder, Runtime, RuntimeEvent};
 use flowdeck_server::wire::ServedFlow;
 use flowdeck_server::{Listening, NotListening, Site};
 use tokio::time::MissedTickBehavior;
@@ -126,6 +126,7 @@ async fn at_work(
     let mut told = Told::new(serve.json).at(listening, session.again());
     // Before anything can start.
     let mut notices = runtime.notices();
+    let mut events = runtime.events();
     let mut folder = FlowFolder::new(serve.watch.clone());
     let news = folder.look(runtime).await?;
     folders::tell(&told, &news, true);
@@ -145,6 +146,11 @@ async fn at_work(
             biased;
             () = interrupts.heard(1) => return Ok(()),
             notice = notices.recv() => told.notice(runtime, notice).await?,
+            event = events.next() => {
+                if let Some(RuntimeEvent::PromptOpened { prompt }) = event {
+                    told.prompt(&prompt);
+                }
+            }
             _ = ticks.tick() => {
                 told.tick();
                 go_on(runtime, &told)?;

@@ -3,11 +3,13 @@
 //! Must never say more in a second than a person can read, nor leave a wait without the command that ends it.
 //! Tests: `crates/cli/tests/serve.rs`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use flowdeck::engine::{Notice, NoticeKind, RunView, Status, WaitReason};
-use flowdeck::model::FlowName;
+use flowdeck::model::connect::PromptView;
+use flowdeck::model::{FlowName, PromptId};
 use flowdeck::{Runtime, RuntimeError};
 use flowdeck_server::Listening;
 use flowdeck_server::wire::{ServedFlow, Starts};
@@ -23,6 +25,8 @@ use crate::watch::commands;
 
 /// Most runs told of in a second, for people.
 const LINES_MAX: u32 = 20;
+/// Most prompts that were told with their runs and are remembered until they are told of themselves.
+const PROMPTS_MAX: usize = 1_000;
 
 /// Words for a person, or lines for a program.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Told {
     /// Lines in this second, and those left out.
     said: u32,
     unsaid: u32,
+    /// Prompts that a run which waits there has told of.
+    prompts: BTreeSet<PromptId>,
 }
 
 impl Told {
@@ -50,6 +56,7 @@ impl Told {
             others: false,
             said: 0,
             unsaid: 0,
+            prompts: BTreeSet::new(),
         }
     }
 
@@ -223,6 +230,11 @@ impl Told {
                     None => commands(&self.again, &run, path, reason).1,
                     Some(_) => Vec::new(),
                 };
+                if let WaitReason::Connection { prompt, .. } = reason
+                    && self.prompts.len() < PROMPTS_MAX
+                {
+                    self.prompts.insert(*prompt);
+                }
                 self.run(&run, "waiting", &style.waiting(&format!("{path} waits for {what}")), &answers);
             }
             NoticeKind::InDoubt { path } => {
@@ -237,6 +249,17 @@ impl Told {
             _ => self.end(&run),
         }
         Ok(())
+    }
+
+    /// A prompt is open, and perhaps no run has told of it: an event's, or one from before this start.
+    pub(super) fn prompt(&mut self, prompt: &PromptView) {
+        if self.prompts.remove(&prompt.id) {
+            return;
+        }
+        let style = self.style;
+        let command = self.again.command(&format!("prompts answer {}", prompt.id));
+        let text = format!("  {} {}\n    {}", style.waiting(style.sign("‖", "=")), prompt.message, style.key(&command));
+        self.line(&text, || json!({ "type": "prompt", "prompt": prompt, "command": command }));
     }
 
     fn end(&self, run: &RunView) {
