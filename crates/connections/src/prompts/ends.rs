@@ -42,11 +42,8 @@ impl Inner {
             return self.record(id).await;
         }
         for member in self.members(head.id).await? {
-            for kind in ["b", "m"] {
-                let bound = binding_key(kind, &head.app, &member.flow, &member.slot);
-                if let Some(id) = self.read::<ConnectionId>(Space::Bindings, &bound).await? {
-                    return self.record(id).await;
-                }
+            if let Some(id) = self.bound(&head.app, &member.flow, &member.slot).await? {
+                return self.record(id).await;
             }
         }
         let mut fits = self.records(Some(&head.app)).await?;

@@ -8,27 +8,14 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use flowdeck::connections::SecretText;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use super::caller::{Caller, unknown};
 use super::origin::{self, Made};
 use super::table::{self, Rule, Says};
 use super::{Guard, connect, cookie, html, to};
-use crate::pages;
+use crate::pages::{self, CAREFUL};
 use crate::wire::Problem;
-
-/// Headers of every answer that has none of its own. A page of ours brings its own policy.
-const CAREFUL: [(HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let shows = shows_pages(&request);
